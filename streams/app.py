@@ -1,0 +1,114 @@
+"""The Faust app of one stage, with the settings that faust.md's experiments ask for.
+
+A stage is one consumer group, and Faust ties a group to an app, so each stage is an app of its own; one process can
+run several of them on one event loop.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import faust
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from mode.supervisors import CrashingSupervisor
+
+from streams.codec import Message
+from streams.settings import Settings
+from streams.topics import MIB, Topic
+
+MAX_MESSAGE_BYTES = 2 * MIB
+
+
+class _ConsumerThread(AIOKafkaConsumerThread):
+    """Faust fixes ``fetch_max_wait_ms`` at 1500: brokers that answer only when the wait is over cost that per hop."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = cast("StageApp", self.app).fetch_max_wait_ms  # noqa: SLF001  # aiokafka reads it at start; Faust has no setting
+        return consumer
+
+
+class _Consumer(Consumer):
+    def _new_consumer_thread(self) -> Any:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(Transport):
+    Consumer = _Consumer
+
+
+class StageApp(faust.App):
+    """A Faust app whose fetches wait at most ``fetch_max_wait_ms`` milliseconds."""
+
+    fetch_max_wait_ms = 20
+
+    def _new_transport(self) -> Any:
+        return _Transport(self.conf.broker_consumer, self)
+
+
+def create_app(stage: str, settings: Settings) -> StageApp:
+    """App of one stage; nothing connects and no file is written before it starts."""
+    brokers = [f"kafka://{address.strip()}" for address in settings.kafka.split(",")]
+    app = StageApp(
+        f"{settings.group_prefix}-{stage}",
+        broker=";".join(brokers),
+        store="memory://" if settings.store == "memory" else "rocksdb://",
+        datadir=str(settings.state_dir / stage),
+        web_enabled=False,
+        autodiscover=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        agent_supervisor=CrashingSupervisor,
+        # Open utterances keep records unacknowledged on purpose; waiting for them would block every rebalance.
+        stream_wait_empty=False,
+        stream_buffer_maxsize=settings.buffer_records,
+        stream_recovery_delay=0.0,
+        broker_max_poll_records=500,
+        broker_session_timeout=settings.session_timeout_ms / 1000.0,
+        broker_rebalance_timeout=settings.rebalance_timeout_ms / 1000.0,
+        broker_heartbeat_interval=min(3.0, settings.session_timeout_ms / 3000.0),
+        broker_commit_interval=settings.commit_interval_ms / 1000.0,
+        consumer_auto_offset_reset=settings.offset_reset,
+        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        producer_max_request_size=MAX_MESSAGE_BYTES,
+        producer_linger=0.002,
+        producer_max_batch_size=256 * 1024,
+        producer_acks=-1,
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication_factor,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+    )
+    app.fetch_max_wait_ms = settings.fetch_max_wait_ms
+    return app
+
+
+def topic(app: StageApp, row: Topic) -> Any:
+    """Faust topic of a row: bytes in, bytes out; we decode ourselves, so that bad bytes never crash an agent."""
+    return app.topic(
+        row.name,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        allow_empty=True,
+        internal=True,
+    )
+
+
+class Publisher:
+    """Sends encoded records and waits for the broker's confirmation."""
+
+    def __init__(self, app: StageApp) -> None:
+        self._app = app
+        self._topics: dict[str, Any] = {}
+
+    async def send(self, message: Message) -> Any:
+        """Hand one record to the producer; await the returned future for the broker's confirmation."""
+        return await self.raw(message.topic, message.key, message.value, message.headers)
+
+    async def raw(self, topic_name: str, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> Any:
+        """Like ``send``, for records that are passed on as they are."""
+        return await self._app.producer.send(
+            topic_name, key, value, None, None, cast("Any", headers), transactional_id=None
+        )

@@ -1,0 +1,103 @@
+"""Reads typed records off the output topics, for whoever watches: alerts, live view, benchmarks, checks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aiokafka import AIOKafkaConsumer
+
+from streams import records
+from streams.codec import decode
+from streams.envelope import BadRecord
+from streams.topics import BY_NAME, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One record as read: ``arrived_ms`` is the broker's or producer's timestamp of the record, Unix ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    arrived_ms: float
+    record: records.Record
+    headers: dict[str, bytes]
+    value: bytes
+
+
+class Reader:
+    """Follows every partition of some topics without a consumer group; unreadable records are counted and skipped."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        rows: Sequence[Topic],
+        *,
+        start: Literal["earliest", "latest"] = "latest",
+        fetch_max_wait_ms: int = 20,
+    ) -> None:
+        self._rows = rows
+        self._consumer: Any = AIOKafkaConsumer(
+            *(row.name for row in rows),
+            bootstrap_servers=bootstrap,
+            auto_offset_reset=start,
+            enable_auto_commit=False,
+            fetch_max_wait_ms=fetch_max_wait_ms,
+            max_partition_fetch_bytes=2 * 1024 * 1024,
+        )
+        self.unreadable = 0
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        # Fix the starting point now, so that nothing published after entering is missed.
+        for partition in self._consumer.assignment():
+            await self._consumer.position(partition)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop()
+
+    async def poll(self, timeout_ms: int = 200) -> list[Observed]:
+        """Records that came within ``timeout_ms``, as they arrived per partition."""
+        batches = await self._consumer.getmany(timeout_ms=timeout_ms)
+        return [item for batch in batches.values() for message in batch if (item := self._observe(message))]
+
+    async def follow(self) -> AsyncIterator[Observed]:
+        """Records for ever."""
+        while True:
+            for item in await self.poll():
+                yield item
+
+    async def drain(self) -> list[Observed]:
+        """Everything up to the present end of each partition."""
+        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        found: list[Observed] = []
+        while True:
+            behind = [tp for tp, end in ends.items() if await self._consumer.position(tp) < end]
+            if not behind:
+                return found
+            found.extend(await self.poll())
+
+    def _observe(self, message: Any) -> Observed | None:
+        row = BY_NAME[message.topic]
+        if row.record is None:
+            return None
+        try:
+            record: Any = decode(row.record, message.headers, message.value)  # type: ignore[type-var]  # rows hold records
+        except BadRecord:
+            self.unreadable += 1
+            return None
+        return Observed(
+            message.topic,
+            message.partition,
+            message.offset,
+            float(message.timestamp),
+            record,
+            dict(message.headers),
+            message.value,
+        )

@@ -1,0 +1,245 @@
+"""The typed records of every topic: the only thing that stages share.
+
+Audio records (chunk, utterance) carry bytes and describe them in extension attributes; all others are JSON.
+Times are Unix milliseconds of *capture* unless a name says otherwise. Fields that hold what people said or who they
+are carry ``pii`` in their schema, so that exports and log processors can strip them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+PII = Meta(extra_json_schema={"x-pii": True})
+Pii = Annotated[str, PII]
+
+Action = Literal["label_required", "review", "warn", "mute", "kick", "suspend", "close_room"]
+
+
+class Chunk(Struct, frozen=True, kw_only=True):
+    """One piece, 20 ms to 2 s, of one speaker's track (topic voice.chunks)."""
+
+    tenant: str
+    room: str
+    speaker: Pii
+    """Empty for a mixed track."""
+    session: str
+    sequence: int
+    """Rises by one with each chunk of (session, speaker)."""
+    time_ms: float
+    """Capture time of the first sample."""
+    duration_ms: float
+    content_type: str
+    audio: bytes
+    declared_synthetic: bool = False
+    last: bool = False
+
+
+class Utterance(Struct, frozen=True, kw_only=True):
+    """A stretch of speech cut by ``segment`` (topic voice.utterances): partial while ``final`` is false."""
+
+    utterance_id: str
+    revision: int
+    final: bool
+    tenant: str
+    room: str
+    speaker: Pii
+    session: str
+    start_ms: float
+    end_ms: float
+    overlap_ms: float
+    """Leading audio that the utterance before has already accounted for in the ledger."""
+    speech_ms: float
+    first_sequence: int
+    last_sequence: int
+    cause: str
+    declared_synthetic: bool
+    segmented_ms: float
+    """Wall clock at which ``segment`` published it."""
+    audio: bytes
+    """s16le, 16 kHz, mono."""
+
+
+class Room(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the platform knows of a room or of somebody in it (topic voice.rooms)."""
+
+    event: Literal["room.opened", "room.closed", "speaker.joined", "speaker.left"]
+    tenant: str
+    room: str
+    time_ms: float
+    room_type: str = "default"
+    speaker: Pii = ""
+    role: str = ""
+    minor: bool = False
+    trusted: bool = False
+    client_address: Pii = ""
+    client_port: int = 0
+    device: Pii = ""
+    identity_verified: bool = False
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """The recogniser's own signals for one utterance."""
+
+    avg_logprob: float = 0.0
+    no_speech_probability: float = 0.0
+    compression_ratio: float = 0.0
+    language_probability: float = 0.0
+
+
+class Synthetic(Struct, frozen=True, kw_only=True):
+    """Is the voice synthetic? ``not_assessed`` where no detector ran."""
+
+    verdict: Literal["synthetic", "human", "insufficient", "not_assessed"] = "not_assessed"
+    llr: float | None = None
+    probability: float | None = None
+    windows: list[float] = []
+
+
+class Stages(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Wall-clock Unix ms at which each stage published what led here: latency by subtraction."""
+
+    captured_ms: float = 0.0
+    segmented_ms: float = 0.0
+    listened_ms: float = 0.0
+    judged_ms: float = 0.0
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What ``listen`` heard in one revision of an utterance (topic voice.findings)."""
+
+    utterance_id: str
+    revision: int
+    final: bool
+    tenant: str
+    room: str
+    speaker: Pii
+    session: str
+    start_ms: float
+    end_ms: float
+    transcript: Pii
+    """Empty where ``guard`` is set: guarded words never leave ``listen``."""
+    language: str
+    guard: str | None
+    quality: Quality
+    alternatives: list[Pii] = []
+    synthetic: Synthetic = Synthetic()
+    declared_synthetic: bool = False
+    sounds: list[str] = []
+    models: dict[str, str] = {}
+    """Model name to SHA-256 of its weights."""
+    degraded: list[str] = []
+    stages: Stages = Stages()
+
+
+class Risk(Struct, frozen=True, kw_only=True):
+    """A risk event (topic risk.events)."""
+
+    risk_id: str
+    tenant: str
+    room: str
+    speaker: Pii
+    session: str
+    utterance_id: str
+    revision: int
+    category: str
+    """Three levels, such as ads/contact/off-platform."""
+    severity: int
+    score: float
+    lexicon_list: str = msgspec.field(name="list")
+    entry: str
+    match: str
+    quote: Pii
+    span_text: tuple[int, int]
+    span_ms: tuple[float, float]
+    transcript: Pii
+    explain: dict[str, Any] = {}
+    takedown_ids: list[str] = []
+    policy_version: str = ""
+    lexicon_version: str = ""
+    stages: Stages = Stages()
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """Whom or what an action is aimed at."""
+
+    tenant: str
+    room: str
+    speaker: Pii = ""
+    session: str = ""
+
+
+class Takedown(Struct, frozen=True, kw_only=True):
+    """An idempotent command to the platform (topic moderation.takedowns)."""
+
+    takedown_id: str
+    action: Action
+    target: Target
+    ttl_s: int
+    category: str
+    rule: str
+    reason: dict[str, str]
+    """To the speaker, by language: zh and en."""
+    facts: dict[str, Any]
+    policy_version: str
+    utterance_id: str
+    revision: int
+    automated: bool = True
+    dry_run: bool = False
+    stages: Stages = Stages()
+
+
+class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a takedown (topic moderation.outcomes)."""
+
+    takedown_id: str
+    tenant: str
+    room: str
+    outcome: Literal["acknowledged", "failed", "appealed", "upheld", "overturned"]
+    time_ms: float
+    note: Pii = ""
+
+
+class Coverage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One accounted interval of a track (topic voice.coverage); ``roomwarden ledger`` adds them up by minute.
+
+    ``segment`` accounts received, silence, lost and gaps; ``listen`` accounts what became of the speech. The id is
+    computed from the interval, so that a replay repeats it and a reader counts it once.
+    """
+
+    coverage_id: str
+    stage: Literal["segment", "listen"]
+    kind: Literal["silence", "speech", "lost", "gap", "duplicate", "analysed", "degraded", "deferred"]
+    tenant: str
+    room: str
+    speaker: Pii
+    session: str
+    start_ms: float
+    end_ms: float
+    milliseconds: float
+    """Accounted time; differs from end - start for records that take no time, such as duplicates."""
+    reason: str = ""
+    utterance_id: str = ""
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """A tenant's policy (topic policy.changes, compacted, key = tenant)."""
+
+    tenant: str
+    version: str
+    document: str
+    """The policy, as YAML."""
+    lexicons: dict[str, str] = {}
+    """Lexicon reference to SHA-256."""
+
+
+JsonRecord = Room | Finding | Risk | Takedown | Outcome | Coverage | Policy
+AudioRecord = Chunk | Utterance
+Record = JsonRecord | AudioRecord
+
+
+def json_schema(record: type[Struct]) -> dict[str, Any]:
+    """JSON Schema (2020-12) of a record, definitions inlined under ``$defs``."""
+    return msgspec.json.schema(record, ref_template="#/$defs/{name}")

@@ -1,0 +1,107 @@
+"""Settings: ``ROOMWARDEN_*`` variables, a YAML file named by ``ROOMWARDEN_CONFIG``, or flags; in rising precedence
+file, environment, flags. ``roomwarden doctor`` prints what is in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """Everything that a worker can be told. Units are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix="ROOMWARDEN_", extra="forbid", yaml_file=None)
+
+    config: Path | None = Field(None, description="YAML file with any of these settings.")
+
+    # Kafka
+    kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers, comma separated.")
+    group_prefix: str = Field("roomwarden", description="Consumer groups are <prefix>-<stage>.")
+    partitions: int = Field(8, ge=1, le=4096, description="Partitions of each scaled topic.")
+    replication_factor: int = Field(1, ge=1, le=9, description="Copies of each partition.")
+    fetch_max_wait_ms: int = Field(20, ge=1, le=5000, description="How long a fetch waits at the broker for data.")
+    session_timeout_ms: int = Field(10_000, ge=1000, description="A silent worker loses its partitions after this.")
+    rebalance_timeout_ms: int = Field(3_000, ge=500, description="How long members may take to rejoin.")
+    commit_interval_ms: int = Field(500, ge=50, description="How often finished prefixes are committed.")
+    buffer_records: int = Field(128, ge=8, le=4096, description="Records buffered for each stage's stream.")
+    offset_reset: Literal["earliest", "latest"] = Field("earliest", description="Where a new group begins.")
+
+    # State
+    state_dir: Path = Field(Path(".roomwarden"), description="Tables of stateful stages and worker-local files.")
+    store: Literal["memory", "rocksdb"] = Field("memory", description="Where tables live; both rebuild from Kafka.")
+
+    # Models
+    cache: Path = Field(
+        Path("~/.cache/roomwarden"), description="Joined and verified weights, and Kafka's jars for tests."
+    )
+    whisper: str = Field("base", description="Recogniser: a known name or a directory of CTranslate2 weights.")
+    allow_hub: bool = Field(False, description="May weights be fetched from a model hub?")
+    device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where the recogniser runs.")
+    threads: int = Field(2, ge=1, le=64, description="Threads of the recogniser on CPU.")
+    batch_wait_ms: float = Field(40.0, ge=0, le=1000, description="Longest wait to fill a batch.")
+    max_batch: int = Field(16, ge=1, le=256, description="Most utterances in one batch.")
+
+    # segment
+    max_chunk_bytes: int = Field(1_048_576, ge=1024, description="Larger chunks go to the dead letters.")
+    max_clock_skew_ms: float = Field(
+        3_600_000.0,
+        ge=1000,
+        description="Capture time may differ this much from the record's Kafka timestamp.",
+    )
+
+    # Delivery
+    window: int = Field(4096, ge=16, description="Unacknowledged records a stage may hold over all partitions.")
+    dead_letter_share: float = Field(0.5, gt=0, le=1, description="A worker stops above this share of bad records…")
+    dead_letter_minimum: int = Field(200, ge=1, description="…once it has seen this many in the window.")
+
+    # judge
+    policy: Path | None = Field(None, description="Policy file; the starter policy if none.")
+    lexicons: list[Path] = Field(default_factory=list, description="Lexicon files; the starter lists if none.")
+    signing_key: SecretStr | None = Field(None, description="HMAC-SHA256 key that signs takedowns.")
+
+    # Health, metrics, logs
+    health_port: int = Field(0, ge=0, le=65535, description="/live, /ready, /metrics; 0 serves none.")
+    health_host: str = Field("127.0.0.1", description="Address of the health server.")
+    stall_ms: float = Field(60_000.0, ge=1000, description="/live fails when work waits this long without progress.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "text"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over the file."""
+        del dotenv_settings  # a .env in the working directory is not a place for production settings
+        named: dict[str, Any] = {**env_settings(), **init_settings()}
+        sources = (init_settings, env_settings, file_secret_settings)
+        path = named.get("config")
+        if path:
+            return (*sources, YamlConfigSettingsSource(settings_cls, yaml_file=Path(path)))
+        return sources
+
+
+def load(**flags: Any) -> Settings:
+    """Settings with the flags that are not None laid over environment and file.
+
+    Raises:
+        pydantic.ValidationError: naming each field that does not fit.
+        FileNotFoundError: when the named settings file is not there.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = Settings(**given)
+    if settings.config is not None and not settings.config.is_file():
+        raise FileNotFoundError(f"settings file {settings.config} not found; correct ROOMWARDEN_CONFIG")
+    return settings
