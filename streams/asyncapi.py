@@ -19,16 +19,32 @@ _EXTENSIONS: dict[str, dict[str, dict[str, Any]]] = {
         "lastchunk": {"type": "string", "enum": ["true", "false"]},
     },
     "utterance": {
+        "tenant": {"type": "string"},
+        "roomid": {"type": "string"},
+        "speakerid": {"type": "string", "description": "Absent for a mixed track."},
+        "sessionid": {"type": "string"},
         "utteranceid": {"type": "string"},
         "revision": {"type": "string", "pattern": "^[0-9]+$"},
         "final": {"type": "string", "enum": ["true", "false"]},
-        "startms": {"type": "string"},
-        "endms": {"type": "string"},
-        "firstsequence": {"type": "string"},
-        "lastsequence": {"type": "string"},
+        "startms": {"type": "string", "description": "Capture time of the first sample, Unix ms."},
+        "endms": {"type": "string", "description": "Capture time of the last sample, Unix ms."},
+        "overlapms": {"type": "string", "description": "Leading audio that the utterance before has accounted for."},
+        "accountedms": {"type": "string", "description": "Received audio that the ledger counts here."},
+        "speechms": {"type": "string"},
+        "firstsequence": {"type": "string", "pattern": "^[0-9]+$"},
+        "lastsequence": {"type": "string", "pattern": "^[0-9]+$"},
+        "cause": {"type": "string", "description": "What ended it, or partial."},
+        "declaredsynthetic": {"type": "string", "enum": ["true", "false"]},
+        "segmentedms": {"type": "string", "description": "Wall clock at which segment published it, Unix ms."},
     },
 }
-_REQUIRED = {"chunk": ["tenant", "roomid", "sessionid", "sequence"], "utterance": ["utteranceid", "revision"]}
+_REQUIRED = {
+    "chunk": ["tenant", "roomid", "sessionid", "sequence"],
+    "utterance": [
+        *("tenant", "roomid", "sessionid", "utteranceid", "revision"),
+        *("startms", "endms", "firstsequence", "lastsequence"),
+    ],
+}
 _PRODUCED_BY_PLATFORM = {"voice.chunks", "voice.rooms", "moderation.outcomes", "policy.changes"}
 
 

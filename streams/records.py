@@ -51,6 +51,8 @@ class Utterance(Struct, frozen=True, kw_only=True):
     end_ms: float
     overlap_ms: float
     """Leading audio that the utterance before has already accounted for in the ledger."""
+    accounted_ms: float
+    """Received audio that the ledger counts for this utterance; 0 in partial revisions."""
     speech_ms: float
     first_sequence: int
     last_sequence: int
