@@ -68,7 +68,7 @@ class AckWindow:
             self.progressed_at = now
         queue.append(slot)
         self.outstanding += 1
-        if self.outstanding >= self._limit:
+        if self.outstanding > self._limit:
             self._room.clear()
         return slot
 
@@ -85,7 +85,7 @@ class AckWindow:
             queue.popleft().event.ack()
             self.outstanding -= 1
             self.acknowledged += 1
-        if self.outstanding < self._limit:
+        if self.outstanding <= self._limit:
             self._room.set()
 
     def revoke(self, partitions: Iterable[Partition] | None = None) -> None:
@@ -95,11 +95,11 @@ class AckWindow:
             for slot in queue:
                 slot.stale = True
             self.outstanding -= len(queue)
-        if self.outstanding < self._limit:
+        if self.outstanding <= self._limit:
             self._room.set()
 
     async def room(self) -> None:
-        """Wait until fewer records are outstanding than the limit."""
+        """Wait until no more records are outstanding than the limit; open the slot first, so that it can go stale."""
         await self._room.wait()
 
     def stalled_for(self) -> float:

@@ -34,6 +34,9 @@ BadReason = Literal[
     "clock-skew",
     "sequence-back",
     "unknown-codec",
+    "empty",
+    "too-long",
+    "truncated",
     "undecodable",
 ]
 

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     cache: Path = Field(
         Path("~/.cache/roomwarden"), description="Joined and verified weights, and Kafka's jars for tests."
     )
-    whisper: str = Field("base", description="Recogniser: a known name or a directory of CTranslate2 weights.")
+    whisper: str = Field("whisper-base", description="Recogniser: a known name, or a directory of CTranslate2 weights.")
     allow_hub: bool = Field(False, description="May weights be fetched from a model hub?")
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where the recogniser runs.")
     threads: int = Field(2, ge=1, le=64, description="Threads of the recogniser on CPU.")

@@ -1,0 +1,205 @@
+"""listen: utterances in, findings out; recognises in batches across rooms, remembers nothing but languages."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.batching import Batcher, Work
+from agents.stage import Stage
+from models.speech import Recogniser, SpeechJob, SpeechResult
+from models.speech.batching import BatchLimits, Pending, plan, readiness
+from models.speech.language import update_prior
+from models.speech.loading import load_recogniser
+from streams import records
+from streams.codec import decode
+from streams.delivery import Partition, Slot
+from streams.identifiers import coverage_id, track_key
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.topics import UTTERANCES, Topic
+
+PARTIAL_DEADLINE_MS = 400
+FINAL_DEADLINE_MS = 1000
+REMEMBERED_SPEAKERS = 20_000
+
+
+@dataclass(slots=True, eq=False)
+class _Heard:
+    """An utterance on its way through the recogniser."""
+
+    slot: Slot
+    utterance: records.Utterance
+    job: SpeechJob
+
+
+class Listen(Stage):
+    """Batches utterances into the recogniser and publishes a finding for each."""
+
+    name = "listen"
+
+    def __init__(self, settings: Settings, metrics: Metrics, recogniser: Recogniser | None = None) -> None:
+        super().__init__(settings, metrics)
+        self.recogniser = recogniser
+        self._languages: OrderedDict[str, dict[str, float]] = OrderedDict()
+        self._limits = BatchLimits(max_batch=settings.max_batch, fill_ms=int(settings.batch_wait_ms))
+        self._batcher: Batcher[_Heard, SpeechResult] = Batcher(self._choose, self._recognise, self._deliver)
+        self.read(UTTERANCES)
+
+    async def load(self) -> None:
+        """Find, verify and load the recogniser's weights."""
+        if self.recogniser is None:
+            settings = self.settings
+
+            def load() -> None:
+                self.recogniser = load_recogniser(
+                    settings.whisper,
+                    cache=settings.cache,
+                    device=settings.device,
+                    threads=settings.threads,
+                    allow_hub=settings.allow_hub,
+                )
+
+            await self._batcher.on_owner(load)
+        self.loaded = True
+
+    async def receive(self, row: Topic, slot: Slot) -> None:
+        """Queue one utterance revision; a newer revision replaces a partial that still waits."""
+        message = slot.event.message
+        utterance = decode(records.Utterance, message.headers, message.value)
+        self._supersede(utterance)
+        samples = np.frombuffer(utterance.audio, dtype="<i2")
+        prior = self._languages.get(self._speaker(utterance))
+        job = SpeechJob(
+            id=f"{utterance.utterance_id}.{utterance.revision}",
+            samples=samples,
+            partial=not utterance.final,
+            prior=prior,
+            speech_seconds=utterance.speech_ms / 1000.0,
+        )
+        self._batcher.add(_Heard(slot, utterance, job))
+
+    async def pump(self) -> None:
+        """Serve batches."""
+        await self._batcher.serve()
+
+    async def revoked(self, partitions: set[Partition]) -> None:
+        """Whoever gets the partitions hears their utterances again."""
+        self._batcher.pending[:] = [work for work in self._batcher.pending if not work.item.slot.stale]
+
+    def _supersede(self, newer: records.Utterance) -> None:
+        kept: list[Work[_Heard]] = []
+        for work in self._batcher.pending:
+            old = work.item.utterance
+            if old.utterance_id == newer.utterance_id and not old.final and old.revision < newer.revision:
+                self.window.finish(work.item.slot)
+            else:
+                kept.append(work)
+        self._batcher.pending[:] = kept
+
+    def _choose(self, pending: Sequence[Work[_Heard]], now_s: float) -> list[Work[_Heard]]:
+        now_ms = int(now_s * 1000.0)
+        queue = [_pending(work) for work in pending]
+        if readiness(queue, now_ms, self._limits) not in ("full", "due"):
+            return []
+        chosen = set(plan(queue, self._limits).ids)
+        return [work for work in pending if work.item.job.id in chosen]
+
+    def _recognise(self, items: list[_Heard]) -> list[SpeechResult]:
+        if self.recogniser is None:
+            raise RuntimeError("listen runs before its recogniser is loaded")
+        return self.recogniser.transcribe([item.job for item in items])
+
+    async def _deliver(self, pairs: list[tuple[_Heard, SpeechResult]], seconds: float) -> None:
+        self.metrics.observe("roomwarden_batch_size", len(pairs))
+        self.metrics.observe("roomwarden_inference_seconds", seconds)
+        now_ms = time.time() * 1000.0
+        outgoing: list[records.Record] = []
+        live = [(heard, result) for heard, result in pairs if not heard.slot.stale]
+        for heard, result in live:
+            self._remember(heard.utterance, result)
+            outgoing.append(self._finding(heard.utterance, result, now_ms))
+            if heard.utterance.final:
+                outgoing.append(self._coverage(heard.utterance))
+        await self.publish(outgoing)
+        for heard, _ in live:
+            self.observe_latency(heard.utterance.end_ms, heard.utterance.final)
+            self.window.finish(heard.slot)
+
+    def _finding(self, utterance: records.Utterance, result: SpeechResult, now_ms: float) -> records.Finding:
+        assert self.recogniser is not None  # noqa: S101  # it made the result
+        return records.Finding(
+            utterance_id=utterance.utterance_id,
+            revision=utterance.revision,
+            final=utterance.final,
+            tenant=utterance.tenant,
+            room=utterance.room,
+            speaker=utterance.speaker,
+            session=utterance.session,
+            start_ms=utterance.start_ms,
+            end_ms=utterance.end_ms,
+            transcript="" if result.guard else result.text,
+            language=result.language,
+            guard=result.guard,
+            quality=records.Quality(
+                avg_logprob=result.avg_logprob,
+                no_speech_probability=result.no_speech_probability,
+                compression_ratio=result.compression_ratio,
+                language_probability=result.language_probability,
+            ),
+            alternatives=[] if result.guard else [other.text for other in result.alternatives],
+            declared_synthetic=utterance.declared_synthetic,
+            models=dict(self.recogniser.versions),
+            degraded=list(result.degraded),
+            stages=records.Stages(
+                captured_ms=utterance.end_ms, segmented_ms=utterance.segmented_ms, listened_ms=now_ms
+            ),
+        )
+
+    def _coverage(self, utterance: records.Utterance) -> records.Coverage:
+        start_ms = utterance.start_ms + utterance.overlap_ms
+        milliseconds = utterance.accounted_ms
+        self.metrics.count("roomwarden_audio_seconds_total", milliseconds / 1000.0, stage=self.name, kind="analysed")
+        return records.Coverage(
+            coverage_id=coverage_id(utterance.tenant, utterance.utterance_id, "listen"),
+            stage="listen",
+            kind="analysed",
+            tenant=utterance.tenant,
+            room=utterance.room,
+            speaker=utterance.speaker,
+            session=utterance.session,
+            start_ms=start_ms,
+            end_ms=utterance.end_ms,
+            milliseconds=milliseconds,
+            utterance_id=utterance.utterance_id,
+        )
+
+    def _remember(self, utterance: records.Utterance, result: SpeechResult) -> None:
+        """What this speaker spoke so far is the prior of the next; partials and guarded words do not count."""
+        if result.guard or not utterance.final:
+            return
+        key = self._speaker(utterance)
+        self._languages[key] = update_prior(self._languages.get(key), result.posterior)
+        self._languages.move_to_end(key)
+        if len(self._languages) > REMEMBERED_SPEAKERS:
+            self._languages.popitem(last=False)
+
+    @staticmethod
+    def _speaker(utterance: records.Utterance) -> str:
+        return track_key(utterance.tenant, utterance.room, utterance.session, utterance.speaker)
+
+
+def _pending(work: Work[_Heard]) -> Pending:
+    final = work.item.utterance.final
+    added_ms = int(work.added_at * 1000.0)
+    return Pending(
+        id=work.item.job.id,
+        seconds=work.item.job.seconds,
+        deadline_ms=added_ms + (FINAL_DEADLINE_MS if final else PARTIAL_DEADLINE_MS),
+        partial=not final,
+        queued_ms=added_ms,
+    )

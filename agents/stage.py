@@ -1,0 +1,139 @@
+"""What every stage shares: its app, its ack window, its dead letters, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from streams import records
+from streams.app import Publisher, StageApp, create_app, topic
+from streams.codec import encode
+from streams.delivery import AckWindow, DeadLetters, Partition, Slot
+from streams.envelope import BadRecord, Headers
+from streams.health import StageHealth
+from streams.logs import get_logger
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.topics import DEAD_LETTERS, Topic
+
+
+class Stage(ABC):
+    """One consumer group that reads topics, and a pump that publishes what became of the records."""
+
+    name: str
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.log = get_logger(f"roomwarden.{self.name}")
+        self.app: StageApp = create_app(self.name, settings)
+        self.window = AckWindow(settings.window)
+        self._publisher = Publisher(self.app)
+        self.dead_letters = DeadLetters(
+            self.name, self._publish_dead_letter, settings.dead_letter_share, settings.dead_letter_minimum
+        )
+        self.loaded = False
+        self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        self.app.task(self._run_pump)
+
+    def read(self, row: Topic) -> None:
+        """Feed every record of a topic to ``receive``; called in the constructor of a stage."""
+        source = topic(self.app, row)
+
+        async def agent(stream: Any) -> None:
+            async for event in stream.noack().events():
+                # Opened before any wait: if the partition goes away meanwhile, its slot goes with it.
+                slot = self.window.open(event)
+                await self.window.room()
+                if not slot.stale:
+                    await self._take(row, slot)
+
+        self.app.agent(source, name=f"{self.name}.{row.noun}")(agent)
+
+    async def load(self) -> None:
+        """Load models and whatever else must be there before the first record; off the event loop."""
+        self.loaded = True
+
+    @abstractmethod
+    async def receive(self, row: Topic, slot: Slot) -> None:
+        """Take one record; finish its slot now or later. Raises BadRecord for what can never be read."""
+
+    async def pump(self) -> None:
+        """Work that goes on beside reading, until cancelled; an error in it stops the process."""
+        await asyncio.Event().wait()
+
+    async def revoked(self, partitions: set[Partition]) -> None:  # noqa: B027  # most stages hold nothing
+        """Partitions go to another worker: drop what was held for them."""
+
+    def health(self) -> StageHealth:
+        """Ready when loaded, assigned, recovered; stalled by the age of the last progress."""
+        app = self.app
+        if not self.loaded:
+            state = "loading models"
+        elif not app.started or app.consumer is None:
+            state = "starting"
+        elif app.rebalancing:
+            state = "rebalancing"
+        elif not app.consumer.assignment():
+            state = "no partitions assigned"
+        else:
+            state = "ready"
+        return StageHealth(
+            self.name, state == "ready", state, self.window.outstanding, round(self.window.stalled_for(), 3)
+        )
+
+    async def publish(self, outgoing: Sequence[records.Record], signatures: Iterable[Headers] = ()) -> None:
+        """Publish records, in order, and wait until the broker has confirmed each."""
+        extra = list(signatures)
+        futures = []
+        for index, record in enumerate(outgoing):
+            message = encode(record)
+            headers = message.headers + (extra[index] if index < len(extra) else [])
+            futures.append(await self._publisher.raw(message.topic, message.key, message.value, headers))
+        for future in futures:
+            await future
+
+    async def bury(self, slot: Slot, bad: BadRecord) -> None:
+        """Dead-letter a slot's record and finish the slot."""
+        self.metrics.count("roomwarden_dead_letters_total", stage=self.name, reason=bad.reason)
+        self.log.warning("record unreadable", reason=bad.reason, detail=bad.detail, partition=slot.partition)
+        await self.dead_letters.bury(slot.event, bad)
+        self.window.finish(slot)
+
+    def observe_latency(self, captured_ms: float, final: bool) -> None:
+        """Seconds from the capture of the last sample to now, for the stage's latency histogram."""
+        seconds = max(0.0, time.time() - captured_ms / 1000.0)
+        self.metrics.observe(
+            "roomwarden_stage_latency_seconds", seconds, stage=self.name, revision="final" if final else "partial"
+        )
+
+    async def _take(self, row: Topic, slot: Slot) -> None:
+        self.metrics.count("roomwarden_records_total", stage=self.name)
+        try:
+            await self.receive(row, slot)
+        except BadRecord as bad:
+            await self.bury(slot, bad)
+        else:
+            self.dead_letters.fine(slot.event.message.key)
+
+    async def _publish_dead_letter(self, key: bytes | None, value: bytes, headers: Headers) -> None:
+        await (await self._publisher.raw(DEAD_LETTERS.name, key, value, headers))
+
+    async def _on_revoked(self, _: Any, /, *arguments: Any, **__: Any) -> None:
+        (revoked,) = arguments
+        partitions: set[Partition] = {(tp.topic, tp.partition) for tp in revoked}
+        self.window.revoke(partitions)
+        await self.revoked(partitions)
+
+    async def _run_pump(self) -> None:
+        try:
+            await self.pump()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            # Faust only logs a failed task; a stage that cannot finish its records must stop the process.
+            await self.app.crash(error)
+            raise

@@ -1,0 +1,43 @@
+"""Benchmarks: ``bench latency`` and those that later join it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli_common import Failure, Json, emit, run, settings_from
+
+bench = typer.Typer(help="The figures in BENCHMARKS.md.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(bench, name="bench")
+
+
+@bench.command("latency")
+def latency(
+    scenario: Annotated[str, typer.Option(help="A bundled scenario's name, or a file.")] = "ten_tracks",
+    runs: Annotated[int, typer.Option(min=1, help="Times to play it.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """From the end of the offending word as captured to the takedown record, on the embedded broker."""
+    from deploy.bench_latency import measure, table
+    from deploy.service import ServiceFailed
+    from loadtest.scenario import ScenarioError
+
+    try:
+        result = run(measure(scenario, runs, settings_from()))
+    except (ScenarioError, ServiceFailed) as problem:
+        raise Failure(str(problem)) from None
+    if out is not None:
+        import json
+
+        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if json_output:
+        emit(result)
+    else:
+        print(table(result))

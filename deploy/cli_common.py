@@ -1,0 +1,55 @@
+"""What the commands share: settings from flags, output as text or JSON, errors as one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
+
+import typer
+from aiokafka.errors import KafkaError
+
+from deploy.brokers import BrokerFailed, BrokerMissing
+from streams import settings as streams_settings
+from streams.settings import Settings
+
+T = TypeVar("T")
+
+Kafka = Annotated[str | None, typer.Option("--kafka", help="Bootstrap servers; else ROOMWARDEN_KAFKA.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON, one object a line.")]
+
+
+class Failure(RuntimeError):
+    """An expected error: one sentence for the user, and the exit status."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def settings_from(**flags: Any) -> Settings:
+    """Settings in force; a missing settings file is a Failure."""
+    try:
+        return streams_settings.load(**flags)
+    except FileNotFoundError as missing:
+        raise Failure(str(missing), 2) from None
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; an unreachable or missing broker is one sentence, Ctrl-C exit status 130."""
+    try:
+        return asyncio.run(coroutine)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except (BrokerMissing, BrokerFailed) as problem:
+        raise Failure(str(problem)) from None
+    except KafkaError as problem:
+        raise Failure(f"Kafka: {problem}; is ROOMWARDEN_KAFKA (or --kafka) right, and the broker up?") from None
+
+
+def emit(value: Any) -> None:
+    """One JSON object on a line of its own, at once."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,140 @@
+"""Commands that need no broker: ``transcribe``, ``score``, ``judge``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli_common import Failure, Json, emit, settings_from
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("transcribe")(transcribe)
+    app.command("score")(score)
+    app.command("judge")(judge)
+
+
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(help="Audio files of any common format.")],
+    json_output: Json = False,
+) -> None:
+    """Print what listen would say of each file: text, language, times."""
+    from deploy.hearing import hear
+    from loadtest.clips import NoRecordingError, UnreadableClipError
+    from models.speech.loading import load_recogniser
+    from models.weights import WeightsError
+
+    settings = settings_from()
+    try:
+        recogniser = load_recogniser(
+            settings.whisper,
+            cache=settings.cache,
+            device=settings.device,
+            threads=settings.threads,
+            allow_hub=settings.allow_hub,
+        )
+    except WeightsError as problem:
+        raise Failure(str(problem)) from None
+    failed = False
+    for file in files:
+        try:
+            heard = hear(recogniser, file)
+        except (UnreadableClipError, NoRecordingError, FileNotFoundError) as problem:
+            failed = True
+            _bad_file(file, problem, json_output)
+            continue
+        segments = [
+            {
+                "start": round(part.start_s, 2),
+                "end": round(part.end_s, 2),
+                "language": part.result.language,
+                "text": "" if part.result.guard else part.result.text,
+                "guard": part.result.guard,
+            }
+            for part in heard
+        ]
+        if json_output:
+            text = " ".join(str(segment["text"]) for segment in segments if segment["text"])
+            emit({"file": str(file), "text": text, "segments": segments})
+            continue
+        print(file)
+        for segment in segments:
+            words = segment["text"] or f"({segment['guard']})"
+            print(f"  {segment['start']:7.2f} – {segment['end']:7.2f} s  {segment['language'] or '--'}  {words}")
+        if not segments:
+            print("  no speech")
+    if failed:
+        raise typer.Exit(1)
+
+
+def score(
+    files: Annotated[list[Path], typer.Argument(help="Audio files of any common format.")],
+    json_output: Json = False,
+) -> None:
+    """Print the synthetic-voice verdict of each file; not_assessed while no detector is installed."""
+    from deploy.hearing import utterances
+    from loadtest.clips import NoRecordingError, UnreadableClipError
+
+    failed = False
+    for file in files:
+        try:
+            speech_ms = sum(part.speech_ms for part in utterances(file))
+        except (UnreadableClipError, NoRecordingError, FileNotFoundError) as problem:
+            failed = True
+            _bad_file(file, problem, json_output)
+            continue
+        line: dict[str, Any] = {
+            "file": str(file),
+            "verdict": "not_assessed",
+            "llr": None,
+            "probability": None,
+            "speech_seconds": round(speech_ms / 1000.0, 2),
+        }
+        if json_output:
+            emit(line)
+        else:
+            print(f"{file}: {line['verdict']}, {line['speech_seconds']} s of speech")
+    if failed:
+        raise typer.Exit(1)
+
+
+def judge(
+    texts: Annotated[list[str], typer.Argument(help="Texts, or - to read one a line.")],
+    lexicon: Annotated[
+        list[Path] | None, typer.Option("--lexicon", help="Lexicon file; the starter lists if none.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option("--policy", help="Policy file; the starter policy if none.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show how each hit came about.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Print what judge would say of each text."""
+    from models.judgement import judge_text
+    from models.lexicon import LexiconError, load_lexicon
+    from models.policy import PolicyError, load_policy
+
+    try:
+        words, rules = load_lexicon(lexicon or None), load_policy(policy)
+    except (LexiconError, PolicyError, FileNotFoundError) as problem:
+        raise Failure(str(problem), 2) from None
+    source = (line.rstrip("\n") for line in sys.stdin) if texts == ["-"] else iter(texts)
+    for text in source:
+        result = judge_text(text, words, rules, explain=explain)
+        if json_output or texts == ["-"]:
+            emit(result)
+            continue
+        print(f"{text}\n  action: {result['action'] or 'none'}")
+        for hit in result["hits"]:
+            print(f"  {hit['category']}: {hit['list']} / {hit['entry']}, {hit['match']}, at {hit['span']}")
+            for step in hit.get("explain", ()):
+                print(f"    {step}")
+
+
+def _bad_file(file: Path, problem: Exception, json_output: bool) -> None:
+    if json_output:
+        emit({"file": str(file), "error": str(problem)})
+    else:
+        print(f"roomwarden: {file}: {problem}", file=sys.stderr)

@@ -1,0 +1,123 @@
+"""Commands about workers: ``worker``, ``doctor``."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from deploy.brokers import missing
+from deploy.cli_common import Failure, Json, Kafka, emit, run, settings_from
+from streams.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("worker")(worker)
+    app.command("doctor")(doctor)
+
+
+def worker(
+    stages: Annotated[list[str] | None, typer.Argument(help="segment, listen, judge; all if none is named.")] = None,
+    kafka: Kafka = None,
+    health_port: Annotated[int | None, typer.Option(help="Port of /live, /ready and /metrics.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Log as JSON.")] = False,
+) -> None:
+    """Run stages against Kafka until SIGTERM or Ctrl-C."""
+    from agents.worker import STAGES, StageName, Worker, WorkerFailed
+    from models.weights import WeightsError
+    from streams.admin import apply_topics
+    from streams.logs import configure
+
+    unknown = set(stages or []) - set(STAGES)
+    if unknown:
+        raise Failure(f"stage {', '.join(sorted(unknown))} is unknown; name any of {', '.join(STAGES)}", 2)
+    settings = settings_from(kafka=kafka, health_port=health_port, log_format="json" if json_output else None)
+    configure(settings)
+
+    async def serve() -> None:
+        # Topics must be there before the first join, or Faust's tables get the broker's default partition count.
+        await apply_topics(settings)
+        await Worker(settings, cast("list[StageName]", stages or [])).run()
+
+    try:
+        run(serve())
+    except WeightsError as problem:
+        raise Failure(str(problem)) from None
+    except WorkerFailed as problem:
+        cause = type(problem.__cause__).__name__ if problem.__cause__ else "unknown"
+        raise Failure(f"{problem} ({cause}: {problem.__cause__})") from None
+
+
+def doctor(kafka: Kafka = None, json_output: Json = False) -> None:
+    """Print the settings in force and what is missing on this machine; exits 1 when a worker could not run."""
+    settings = settings_from(kafka=kafka)
+    checks = run(_checks(settings))
+    if json_output:
+        emit({"settings": settings.model_dump(mode="json"), "checks": checks})
+    else:
+        print("settings in force (flags over ROOMWARDEN_* over the file):")
+        for name, value in settings.model_dump(mode="json").items():
+            print(f"  {name:<22}{value}")
+        print("checks:")
+        for check in checks:
+            mark = "ok  " if check["ok"] else "MISS" if check["needed"] else "--  "
+            print(f"  {mark} {check['name']:<18}{check['detail']}")
+    if any(check["needed"] and not check["ok"] for check in checks):
+        raise typer.Exit(1)
+
+
+async def _checks(settings: Settings) -> list[dict[str, Any]]:
+    return [
+        await _kafka(settings),
+        _weights(settings),
+        _optional("embedded broker", missing("embedded")),
+        _optional("apache broker", missing("apache")),
+        _optional(
+            "takedown signing",
+            None if settings.signing_key else "takedowns are not signed; set ROOMWARDEN_SIGNING_KEY",
+        ),
+        _optional(
+            "rocksdb store",
+            None if importlib.util.find_spec("rocksdict") else "package rocksdict is missing; tables stay in memory",
+        ),
+    ]
+
+
+async def _kafka(settings: Settings) -> dict[str, Any]:
+    from deploy.brokers import wait_ready
+
+    try:
+        await wait_ready(settings.kafka.split(",")[0], 3.0)
+    except Exception as problem:  # whatever is wrong with it, a doctor reports it
+        why = f"{settings.kafka} does not answer ({type(problem).__name__})"
+        detail = f"{why}; start `roomwarden broker` or set ROOMWARDEN_KAFKA"
+        return {"name": "kafka", "ok": False, "needed": True, "detail": detail}
+    return {"name": "kafka", "ok": True, "needed": True, "detail": f"{settings.kafka} answers"}
+
+
+def _weights(settings: Settings) -> dict[str, Any]:
+    from models.weights import WeightsError, find
+
+    directory = Path(settings.whisper)
+    try:
+        found = find(
+            settings.whisper,
+            path=directory if directory.is_dir() else None,
+            cache=settings.cache,
+            allow_hub=settings.allow_hub,
+        )
+    except WeightsError as problem:
+        return {"name": "recogniser", "ok": False, "needed": True, "detail": str(problem)}
+    return {
+        "name": "recogniser",
+        "ok": True,
+        "needed": True,
+        "detail": f"{settings.whisper}, sha256 {found.fingerprint[:12]}…",
+    }
+
+
+def _optional(name: str, problem: str | None) -> dict[str, Any]:
+    return {"name": name, "ok": problem is None, "needed": False, "detail": problem or "ready"}

@@ -1,0 +1,71 @@
+"""Files through the same segment engine and recogniser as live rooms: what ``listen`` would say of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest import clips
+from models.segmenting import SegmentEngine
+from models.segments import Chunk, Utterance
+from models.speech import Recogniser, SpeechJob, SpeechResult
+
+CHUNK_MS = 200
+SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class HeardUtterance:
+    """One utterance of a file; times in seconds from its start."""
+
+    start_s: float
+    end_s: float
+    result: SpeechResult
+
+
+def utterances(path: Path) -> list[Utterance]:
+    """The final utterances of a file, as ``segment`` cuts them.
+
+    Raises:
+        clips.UnreadableClipError: when the file cannot be decoded.
+    """
+    samples = clips.read(path)
+    engine = SegmentEngine()
+    step = SAMPLE_RATE * CHUNK_MS // 1000
+    found: list[Utterance] = []
+    for sequence, begin in enumerate(range(0, len(samples), step)):
+        piece = samples[begin : begin + step]
+        engine.push(
+            Chunk(
+                track="file",
+                sequence=sequence,
+                time_ms=begin * 1000.0 / SAMPLE_RATE,
+                duration_ms=len(piece) * 1000.0 / SAMPLE_RATE,
+                content_type="audio/pcm;rate=16000",
+                payload=piece.astype("<i2").tobytes(),
+                last=begin + step >= len(samples),
+                token=sequence,
+            )
+        )
+        found.extend(_finals(engine, begin * 1000.0 / SAMPLE_RATE))
+    found.extend(_finals(engine, len(samples) * 1000.0 / SAMPLE_RATE + 10_000.0))
+    return found
+
+
+def hear(recogniser: Recogniser, path: Path) -> list[HeardUtterance]:
+    """What the recogniser says of each utterance of a file."""
+    cut = utterances(path)
+    jobs = [
+        SpeechJob(id=str(index), samples=utterance.samples, speech_seconds=utterance.speech_ms / 1000.0)
+        for index, utterance in enumerate(cut)
+    ]
+    results = recogniser.transcribe(jobs) if jobs else []
+    return [
+        HeardUtterance(utterance.start_ms / 1000.0, utterance.end_ms / 1000.0, result)
+        for utterance, result in zip(cut, results, strict=True)
+    ]
+
+
+def _finals(engine: SegmentEngine, now_ms: float) -> Iterator[Utterance]:
+    return (output for output in engine.step(now_ms) if isinstance(output, Utterance) and output.final)

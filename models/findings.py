@@ -1,0 +1,169 @@
+"""From what was heard to risks: matching, the border between utterances, alternatives, the synthetic-voice verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from models.lexicon.matcher import Hit, Lexicon, shifted
+from models.policy.resolve import Rules
+from models.strikes import Tail
+from models.text.fold import fold
+from models.text.pinyin import code_tables
+
+# A phrase that a 12 s cut repeats in both utterances (400 ms overlap) has at most this many characters.
+_LONGEST_OVERLAP = 12
+# Tail and head searched together for a phrase across the border.
+_BORDER = 40
+# The recogniser's second choices count less than its first.
+_ALTERNATIVE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One revision of one utterance as ``listen`` understood it. Times are event time in milliseconds."""
+
+    tenant: str
+    room: str
+    room_type: str
+    role: str
+    minor: bool
+    speaker: str
+    session: str
+    utterance_id: str
+    revision: int
+    final: bool
+    text: str
+    language: str
+    start_ms: float
+    end_ms: float
+    alternatives: tuple[str, ...] = ()
+    guarded: str | None = None
+    synthetic: Mapping[str, Any] | None = None
+    declared_synthetic: bool = False
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A finding worth reporting. ``hits`` is never empty; spans are of the best hit."""
+
+    id: str
+    category: str
+    severity: int
+    score: float
+    hits: tuple[Hit, ...]
+    span_ms: tuple[float, float]
+    text_span: tuple[int, int]
+
+
+def computed_id(prefix: str, *parts: str) -> str:
+    """``prefix`` and 20 hexadecimal digits of SHA-256 over the parts: the same parts give the same id."""
+    return prefix + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:20]
+
+
+def risks(heard: Heard, lexicon: Lexicon, rules: Rules, before: Tail | None) -> tuple[Risk, ...]:
+    """Risks in one revision: one per list and entry, in the order of the text."""
+    found: dict[tuple[str, str], list[Hit]] = {}
+    if heard.guarded is None:
+        for hit in _text_hits(heard, lexicon, before):
+            found.setdefault((hit.list, hit.entry), []).append(hit)
+    voice = _voice_hit(heard)
+    if voice is not None:
+        found[(voice.list, voice.entry)] = [voice]
+    out = []
+    for (list_name, entry), hits in found.items():
+        kept = [h for h in hits if h.score >= rules.min_score]
+        if not kept:
+            continue
+        best = max(kept, key=lambda h: (h.severity, h.score, -h.span[0]))
+        out.append(
+            Risk(
+                id=computed_id("rk_", heard.utterance_id, list_name, entry),
+                category=best.category,
+                severity=rules.severity(best.severity, heard.minor),
+                score=best.score,
+                hits=tuple(kept),
+                span_ms=span_ms(heard, best.span),
+                text_span=best.span,
+            )
+        )
+    return tuple(out)
+
+
+def span_ms(heard: Heard, span: tuple[int, int]) -> tuple[float, float]:
+    """Time of a range of the text, as if it were spoken evenly over the utterance."""
+    size = max(1, len(heard.text))
+    length = heard.end_ms - heard.start_ms
+    return heard.start_ms + length * span[0] / size, heard.start_ms + length * span[1] / size
+
+
+def _text_hits(heard: Heard, lexicon: Lexicon, before: Tail | None) -> Iterable[Hit]:
+    hits = list(lexicon.find(heard.text))
+    if before is not None and heard.text:
+        hits += _border_hits(heard.text, before.text, lexicon, hits)
+    known = {(h.list, h.entry) for h in hits}
+    for rank, alternative in enumerate(heard.alternatives, 1):
+        for hit in lexicon.find(alternative):
+            if (hit.list, hit.entry) not in known and heard.text:
+                known.add((hit.list, hit.entry))
+                steps = (*hit.explain, f"in alternative {rank} of the recogniser")
+                hits.append(replace(hit, span=(0, len(heard.text)), score=hit.score * _ALTERNATIVE, explain=steps))
+    return hits
+
+
+def _border_hits(text: str, tail: str, lexicon: Lexicon, whole: Iterable[Hit]) -> Iterable[Hit]:
+    """Hits that begin in the utterance before and end in this one."""
+    tail, head = tail[-_BORDER:], text[:_BORDER]
+    taken = {(h.list, h.entry, h.span[1]) for h in whole}
+    overlap = repeated(tail, head)
+    for skip in dict.fromkeys((overlap, 0)):
+        joint = "" if skip else "\n"
+        offset = len(tail) + len(joint) - skip
+        for hit in lexicon.find(tail + joint + head[skip:]):
+            crosses = hit.span[0] < offset and hit.span[1] > len(tail) + len(joint)
+            moved = shifted(hit, offset, len(text)) if crosses else None
+            if moved is not None and (hit.list, hit.entry, moved.span[1]) not in taken:
+                taken.add((hit.list, hit.entry, moved.span[1]))
+                yield replace(moved, explain=(*hit.explain, "began in the utterance before"))
+
+
+def repeated(tail: str, head: str) -> int:
+    """How many characters at the beginning of ``head`` sound like the end of ``tail``: the overlap of a cut."""
+    codes = code_tables()[0]
+
+    def sounds(text: str) -> str:
+        return fold(text).translate(codes)
+
+    for size in range(min(_LONGEST_OVERLAP, len(tail), len(head)), 0, -1):
+        left, right = tail[-size:], head[:size]
+        whole_words = not (
+            left[0].isascii() and size < len(tail) and tail[-size - 1].isascii() and tail[-size - 1].isalnum()
+        )
+        if whole_words and right.strip() and sounds(left) == sounds(right):
+            return size
+    return 0
+
+
+def _voice_hit(heard: Heard) -> Hit | None:
+    """The synthetic-voice verdict in the form of a hit; None unless the voice is synthetic."""
+    verdict = heard.synthetic or {}
+    if verdict.get("verdict") != "synthetic":
+        return None
+    declared = "declared" if heard.declared_synthetic else "undeclared"
+    probability = verdict.get("probability")
+    llr = verdict.get("llr")
+    steps = () if llr is None else (f"log-likelihood ratio {llr:.2f}",)
+    return Hit(
+        list="synthetic-voice",
+        entry=declared,
+        category=f"synthetic/voice/{declared}",
+        severity=1 if heard.declared_synthetic else 2,
+        language=heard.language,
+        span=(0, len(heard.text)),
+        match="voice",
+        score=1.0 if probability is None else float(probability),
+        explain=steps,
+    )

@@ -1,0 +1,73 @@
+"""How plausible a place in a text is as ordinary language, against its being an entry."""
+
+from __future__ import annotations
+
+import math
+
+from models.lexicon.entries import Entry
+from models.lexicon.tally import PRIOR
+from models.text import words
+from models.text.streams import Token, TracedStreams
+
+# Characters of context on each side that take part in the weighing.
+_CONTEXT = 4
+# Log probability of a digit, a lone letter, a pinyin syllable in Latin letters, and a word without vowels.
+_DIGIT = -6.0
+_LETTER = -7.5
+_PINYIN = -11.0
+_NO_VOWEL = -16.0
+
+
+def plausibility(tokens: list[Token], start: int, end: int) -> float:
+    """Log probability of tokens [start, end) as ordinary language."""
+    total = 0.0
+    run: list[str] = []
+    for token in tokens[start:end]:
+        if token.kind == "h":
+            run.append(token.text)
+            continue
+        total += words.log_probability("".join(run))
+        run.clear()
+        if token.kind == "d":
+            total += _DIGIT
+        elif len(token.text) == 1:
+            total += _LETTER
+        elif token.word is not None and token.word.sounds and not token.word.common:
+            total += _PINYIN * len(token.word.sounds)
+        elif not any(c in "aeiouy" for c in token.text):
+            total += _NO_VOWEL
+        else:
+            total += words.english_log_probability(token.text)
+    return total + words.log_probability("".join(run))
+
+
+def margin_of(entry: Entry, base: TracedStreams, span: tuple[int, int], said: list[tuple[int, int]]) -> float:
+    """How much likelier the original text becomes if ``span`` of it is the entry, in nats.
+
+    ``said`` are the original ranges of the matched tokens; what lies in the span beside them was slipped in and
+    stays as plausible as it was.
+    """
+    tokens, traced = base.tokens, base.traced
+    inside: list[int] = []
+    extra: list[Token] = []
+    for i, token in enumerate(tokens):
+        start, end = traced.starts[token.start], traced.ends[token.end - 1]
+        if start < span[1] and end > span[0]:
+            inside.append(i)
+            if not any(start < s_end and end > s_start for s_start, s_end in said):
+                extra.append(token)
+    if not inside:
+        return -math.inf
+    first, last = inside[0], inside[-1]
+    left, right = first, last + 1
+    while left > 0 and first - left < _CONTEXT and tokens[left - 1].kind == "h":
+        left -= 1
+    while right < len(tokens) and right - last - 1 < _CONTEXT and tokens[right].kind == "h":
+        right += 1
+    plain = plausibility(tokens, left, right)
+    meant = plausibility(tokens, left, first) + plausibility(tokens, last + 1, right)
+    return meant + max(PRIOR, _own(entry)) + plausibility(extra, 0, len(extra)) - plain
+
+
+def _own(entry: Entry) -> float:
+    return words.frequencies().get(entry.text, -math.inf)

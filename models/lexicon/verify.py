@@ -1,0 +1,89 @@
+"""Verification: whether what the automaton proposed is what was said.
+
+Keys are broad, so each candidate is weighed as in a noisy channel. Against it stands how likely the words are
+as ordinary language (Viterbi over a few characters around, or the list of common English words); for it, that the
+entry was meant and came out so: a prior for any entry, less the cost of each change. The margin, in nats, must
+pass a threshold. "病毒" is a word, so it is not the drug 冰毒 misheard; "加危信" is none, so it is 加微信.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.lexicon.entries import Entry
+from models.lexicon.forms import Form
+from models.lexicon.letters import compare_exact, compare_letters
+from models.lexicon.plausibility import margin_of
+from models.lexicon.sounds import compare_sounds
+from models.lexicon.tally import CHANGED_MARGIN, Tally
+from models.text.streams import Stream, TracedStreams
+
+# An exact hit is dropped when ordinary words explain the place better by this much ("大麻" in "大麻烦").
+EXACT_MARGIN = -1.5
+# By how many syllables an entry of few must beat it.
+SHORT_MARGIN = {2: 6.0, 3: 5.5, 4: 3.5}
+# What a rewriting costs, and what it is called.
+DROPPED = {"fillers": 0.2, "light-words": 0.6, "shapes": 0.8, "readings": 0.6, "censored": 0.3}
+_CALLED = {
+    "fillers": "fillers left out",
+    "light-words": "light words left out",
+    "shapes": "characters by their shape or halves",
+    "readings": "second readings",
+    "censored": "starred letters restored",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A candidate that holds: token range, kind of match, margin in nats, and the changes, in words."""
+
+    first: int
+    last: int
+    match: str
+    margin: float
+    steps: tuple[str, ...]
+
+
+def verify(
+    entry: Entry, form: Form, base: TracedStreams, found: TracedStreams, variant: str, start: int, end: int
+) -> Verdict | None:
+    """Weigh the occurrence [start, end) of ``form`` in its stream of ``found``; None if it does not hold.
+
+    ``found`` is the text or a variant of it (named ``variant``), ``base`` the text itself.
+    """
+    stream: Stream = {"x": found.x, "p": found.p, "q": found.q, "s": found.s}[form.stream]
+    indices = [i for i in stream.tokens[start:end] if i >= 0]
+    if not indices:
+        return None
+    first, last = indices[0], indices[-1]
+    tally = Tally()
+    if variant:
+        tally.add(DROPPED[variant], _CALLED[variant])
+    if form.stream == "x":
+        holds = compare_exact(entry, found, first, last, tally)
+    elif form.stream == "p":
+        holds = compare_sounds(entry, form, found, stream, start, tally)
+    else:
+        last = compare_letters(entry, form, found, stream, start, end, tally)
+        holds = last >= 0
+    if not holds:
+        return None
+    match = "initials" if tally.abbreviated else "phonetic" if tally.heard else "exact"
+    if form.stream == "x" and all(t.kind == "w" for t in found.tokens[first : last + 1]):
+        # Whole Latin words, as they are or inflected: their spaces are evidence enough.
+        return Verdict(first, last, match, -tally.cost, tuple(tally.steps))
+    span = found.traced.span(found.tokens[first].start, found.tokens[last].end)
+    said = [found.traced.span(t.start, t.end) for t in found.tokens[first : last + 1]]
+    margin = margin_of(entry, base, span, said) - tally.cost
+    if margin < _threshold(match, form, found, first, last):
+        return None
+    return Verdict(first, last, match, margin, tuple(tally.steps))
+
+
+def _threshold(match: str, form: Form, found: TracedStreams, first: int, last: int) -> float:
+    """Margin that a kind of match needs: more for a few Han characters that only sound like the entry."""
+    if match == "exact":
+        return EXACT_MARGIN
+    if match != "phonetic" or form.stream != "p" or any(t.kind == "w" for t in found.tokens[first : last + 1]):
+        return CHANGED_MARGIN
+    return SHORT_MARGIN.get(len(form.pieces), CHANGED_MARGIN)

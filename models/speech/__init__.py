@@ -1,0 +1,19 @@
+"""Speech recognition: see `types` for the interface, `whisper` for the recogniser in use."""
+
+from models.speech.batching import Batch, BatchLimits, Pending, plan, readiness
+from models.speech.text import simplify
+from models.speech.types import Alternative, Recogniser, SpeechJob, SpeechResult, Word
+
+__all__ = [
+    "Alternative",
+    "Batch",
+    "BatchLimits",
+    "Pending",
+    "Recogniser",
+    "SpeechJob",
+    "SpeechResult",
+    "Word",
+    "plan",
+    "readiness",
+    "simplify",
+]

@@ -1,0 +1,109 @@
+"""What a speech recogniser takes and gives, whichever recogniser it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from models.speech.mel import SAMPLE_RATE, Samples
+
+Languages = Mapping[str, float]
+"""Probability by ISO 639-1 code."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechJob:
+    """One utterance to be recognised.
+
+    `samples`: mono at 16 kHz, int16 or float32 in [-1, 1]. `partial`: the utterance is still open, so a quick
+    answer is worth more than a second try. `prior`: how likely each language is for this speaker before a word is
+    heard. `speech_seconds`: how much of it the voice activity detector holds for speech, if known.
+    """
+
+    id: str
+    samples: Samples = field(repr=False)
+    partial: bool = False
+    prior: Languages | None = None
+    speech_seconds: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another reading of the same utterance: a lower-ranked hypothesis, or the other language."""
+
+    text: str = field(repr=False)
+    language: str
+    avg_logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word (or one Chinese character) with its place in the utterance, in ms, and its probability."""
+
+    text: str = field(repr=False)
+    start_ms: int
+    end_ms: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResult:
+    """What was heard in one utterance.
+
+    `text` is empty whenever `guard` names a reason not to believe the words; `withheld` then keeps them for the
+    record, and nobody may judge them. `language` is "" where nothing was said. `posterior` holds the supported
+    languages only and sums to one. `avg_logprob` is the mean natural log probability of a token, end included.
+    `padded_seconds` is the length that the encoder saw. `encode_seconds` and `decode_seconds` are this
+    utterance's share of the batch's wall time. `degraded` names what was left out or cut.
+    """
+
+    id: str
+    text: str = field(repr=False)
+    language: str
+    language_probability: float
+    posterior: Languages
+    avg_logprob: float
+    no_speech_probability: float
+    compression_ratio: float
+    tokens: tuple[int, ...] = field(default=(), repr=False)
+    guard: str | None = None
+    withheld: str = field(default="", repr=False)
+    alternatives: tuple[Alternative, ...] = field(default=(), repr=False)
+    padded_seconds: float = 0.0
+    encode_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    degraded: tuple[str, ...] = ()
+
+
+class Recogniser(Protocol):
+    """A model that turns utterances into words. One thread owns it and makes all calls.
+
+    `versions` maps each weight file's set to the SHA-256 that goes into the findings.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the model, such as "whisper-base"."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """SHA-256 fingerprint of each set of weights in use, by name."""
+
+    def transcribe(self, jobs: Sequence[SpeechJob], *, thorough: bool = True) -> list[SpeechResult]:
+        """Recognise `jobs` and return one result each, in the same order.
+
+        Without `thorough` no utterance is tried a second time; results say so in `degraded` where it
+        would have been. Raises ValueError for samples that are not mono.
+        """
+
+    def word_times(self, job: SpeechJob, result: SpeechResult) -> list[Word]:
+        """Return when each word of `result` was said. Costs about as much as recognising the job alone."""
+
+    def close(self) -> None:
+        """Free the model's memory; the recogniser cannot be used afterwards."""

@@ -1,0 +1,114 @@
+"""Write the character tables under ``models/text/data`` from their sources.
+
+Run by hand when a source changes, never at import: the tables are committed, so that a decision can be
+replayed with exactly the tables it was made with, and so that a worker needs neither pypinyin nor OpenCC.
+
+    python -m models.text.build_tables JIEBA_DICT SCOWL_LIST
+
+Sources: readings from pypinyin (MIT) weighted by how often each reading occurs in the words of jieba's
+``dict.txt`` (MIT, Sun Junyi, 2013); traditional to simplified from OpenCC (Apache-2.0); word frequencies from
+the same ``dict.txt``; English words from SCOWL (Kevin Atkinson; size 35, one word a line). Licences: data/NOTICE.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from models.text.words import inflection_stems
+
+DATA = Path(__file__).parent / "data"
+HAN = range(0x4E00, 0xA000)
+# A word is kept when the corpus has it this often: below, names and noise dominate; less so in longer words.
+MIN_WORD_COUNT = {1: 1, 2: 20, 3: 15, 4: 6}
+MIN_READING_COUNT = 60
+# Shorter English words are in words_en.txt, as far as they are everyday words.
+MIN_ENGLISH = 4
+# A second reading is kept when this share of a character's occurrences uses it.
+MIN_READING_SHARE = 0.08
+
+
+def read_words(path: Path) -> dict[str, int]:
+    """Words and counts of a jieba dictionary."""
+    words: dict[str, int] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        word, count, *_ = line.split(" ")
+        words[word] = int(count)
+    return words
+
+
+def _compound(word: str, words: dict[str, int]) -> bool:
+    """Whether a word of four characters is merely two words: it would hide the entry that is one of them."""
+    return len(word) == 4 and min(words.get(word[:2], 0), words.get(word[2:], 0)) >= MIN_WORD_COUNT[2]
+
+
+def reading_table(words: dict[str, int]) -> dict[str, list[str]]:
+    """Character -> readings such as ``jia1``, the most used first; 0 is the neutral tone."""
+    from pypinyin import Style, lazy_pinyin
+    from pypinyin.pinyin_dict import pinyin_dict
+
+    seen: dict[str, Counter[str]] = defaultdict(Counter)
+    for word, count in words.items():
+        if count < MIN_READING_COUNT or not 2 <= len(word) <= 4 or not all(ord(c) in HAN for c in word):
+            continue
+        for char, sound in zip(word, lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=False), strict=True):
+            seen[char][sound if sound[-1].isdigit() else sound + "0"] += count
+    table: dict[str, list[str]] = {}
+    for code in HAN:
+        char = chr(code)
+        if code not in pinyin_dict:
+            continue
+        default = lazy_pinyin(char, style=Style.TONE3)[0]
+        default = default if default[-1].isdigit() else default + "0"
+        counts = seen.get(char)
+        if not counts:
+            table[char] = [default]
+            continue
+        total = sum(counts.values())
+        kept = [s for s, n in counts.most_common() if n >= MIN_READING_SHARE * total]
+        table[char] = kept or [default]
+    return table
+
+
+def main(argv: list[str]) -> int:
+    """Write readings.txt, simplified.txt and words_zh.txt; returns the exit status."""
+    from opencc import OpenCC
+
+    if len(argv) != 3:
+        sys.stderr.write("usage: python -m models.text.build_tables JIEBA_DICT SCOWL_LIST\n")
+        return 2
+    words = read_words(Path(argv[1]))
+    by_reading: dict[str, list[str]] = defaultdict(list)
+    for char, readings in reading_table(words).items():
+        by_reading[" ".join(readings)].append(char)
+    lines = [f"{reading}\t{''.join(chars)}" for reading, chars in sorted(by_reading.items())]
+    (DATA / "readings.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    convert = OpenCC("t2s").convert
+    pairs = [(chr(c), convert(chr(c))) for c in range(0x3400, 0xA000)]
+    (DATA / "simplified.txt").write_text(
+        "\n".join(a + b for a, b in pairs if a != b and len(b) == 1) + "\n", encoding="utf-8"
+    )
+
+    buckets: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for word, count in words.items():
+        if (
+            count >= MIN_WORD_COUNT.get(len(word), math.inf)
+            and all(ord(c) in HAN for c in word)
+            and not _compound(word, words)
+        ):
+            buckets[(round(2 * math.log2(count)), len(word))].append(word)
+    rows = [f"{half_log2}\t{size}\t{''.join(group)}" for (half_log2, size), group in sorted(buckets.items())]
+    (DATA / "words_zh.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    english = {
+        w for w in Path(argv[2]).read_text(encoding="utf-8").split() if w.isascii() and w.isalpha() and w.islower()
+    }
+    stems = sorted(w for w in english if len(w) >= MIN_ENGLISH and not any(s in english for s in inflection_stems(w)))
+    (DATA / "words_en_known.txt").write_text("\n".join(stems) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

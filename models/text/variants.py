@@ -1,0 +1,88 @@
+"""Variants: rewritings of a folded text under which an entry may come to light."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from models.text.fold import Traced
+from models.text.glyphs import SHAPES, SPLIT
+
+# Hesitations and padding that speakers and writers put between the halves of a phrase.
+FILLERS = re.compile(
+    r"那个啥?|这个|就是说?|然后呢?|那什么|怎么说|你懂的|懂的都懂|对吧|是吧|对不对|[嗯啊呃额哦噢唉诶欸哎呀嘛呢吧啦哈呵唔]"
+    r"|\b(?:u+h+|u+m+|e+r+m*|h+m+|ah+|oh+|you know|i mean|like|well|so|basically|kinda|sorta)\b"
+)
+# Light words that may be slipped into a phrase without changing what it asks for.
+LIGHT = re.compile(
+    r"一下子?|[我你您他她咱俺]们?的?|一个|两个|几个|[下个的了把来就去]"
+    r"|\b(?:wo|ni|ta|de|ge|le|yi ?xia|yi ?ge|my|your|the|a|an|to|me)\b"
+)
+_REWRITES = {**SPLIT, **SHAPES}
+_REWRITE = re.compile("|".join(sorted(map(re.escape, _REWRITES), key=len, reverse=True)))
+_CENSORED = re.compile(r"[a-z]+\*+[a-z*]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A rewriting of a folded text that may reveal an entry.
+
+    ``name`` is used in explanations; ``rewrite`` gives what stands for a match of ``pattern``.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    rewrite: Callable[[re.Match[str]], str]
+
+    def apply(self, folded: str) -> str:
+        """Rewritten text; equal to ``folded`` where the variant does not apply."""
+        return self.pattern.sub(self.rewrite, folded)
+
+    def trace(self, traced: Traced) -> Traced:
+        """``apply`` with origins kept."""
+        chars: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        position = 0
+        text = traced.text
+        for match in self.pattern.finditer(text):
+            chars.append(text[position : match.start()])
+            starts += traced.starts[position : match.start()]
+            ends += traced.ends[position : match.start()]
+            new = self.rewrite(match)
+            if new:
+                start, end = traced.span(match.start(), match.end())
+                chars.append(new)
+                starts += [start] * len(new)
+                ends += [end] * len(new)
+            position = match.end()
+        chars.append(text[position:])
+        return Traced("".join(chars), starts + traced.starts[position:], ends + traced.ends[position:])
+
+
+FILLER_VARIANT = Variant("fillers", FILLERS, lambda _: "")
+LIGHT_VARIANT = Variant("light-words", re.compile(f"{FILLERS.pattern}|{LIGHT.pattern}"), lambda _: "")
+SHAPE_VARIANT = Variant("shapes", _REWRITE, lambda match: _REWRITES[match.group()])
+VARIANTS = (FILLER_VARIANT, LIGHT_VARIANT, SHAPE_VARIANT)
+
+
+def censored_variant(vocabulary: Iterable[str]) -> Variant:
+    """Words with letters starred out, restored from a vocabulary: ``f*ck``, ``a**hole``."""
+    by_letter: dict[str, list[str]] = {}
+    for word in sorted(set(vocabulary)):
+        by_letter.setdefault(word[0], []).append(word)
+
+    @lru_cache(maxsize=4096)
+    def restored(starred: str) -> str:
+        same = re.compile(re.escape(starred).replace(r"\*", "[a-z]"))
+        longer = re.compile(re.sub(r"(?:\\\*)+", "[a-z]+", re.escape(starred)))
+        words_ = by_letter.get(starred[0], [])
+        for pattern in (same, longer):
+            found = next((w for w in words_ if pattern.fullmatch(w)), None)
+            if found:
+                return found
+        return starred
+
+    return Variant("censored", _CENSORED, lambda match: restored(match.group()))

@@ -1,0 +1,33 @@
+"""What every test shares: no stray settings from the shell, and a property-test profile without timed assertions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from deploy.brokers import Broker, missing, open_broker
+
+# A busy machine is no failure: hypothesis' own deadlines are timed assertions.
+settings.register_profile("roomwarden", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("roomwarden")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's ROOMWARDEN_* variables must not decide what the tests find."""
+    for name in list(os.environ):
+        if name.startswith("ROOMWARDEN_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[Broker]:
+    """An embedded broker of the module's own: topics and groups begin empty."""
+    reason = missing("embedded")
+    if reason is not None:
+        pytest.skip(reason)
+    with open_broker("embedded") as broker:
+        yield broker

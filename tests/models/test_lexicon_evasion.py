@@ -1,0 +1,73 @@
+"""The evasion suite: how much disguise the starter lists hear through, and how many look-alikes they accuse."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from models.lexicon import starter_lexicon
+
+DATA = Path(__file__).parents[1] / "data" / "judge"
+# Bounds of the issue for the development sentences. The held-out innocents are look-alikes chosen one by one to
+# deceive; for them the bound is what was measured before anybody looked at the failures.
+MIN_RECALL = 0.95
+MAX_FALSE = {"development": 0.01, "held out": 0.03}
+
+
+def load(name: str) -> dict:
+    return yaml.safe_load((DATA / name).read_text(encoding="utf-8"))
+
+
+def suites() -> dict[str, tuple[dict, dict]]:
+    held = load("evasion_heldout.yaml")
+    return {
+        "development": (load("evasion_disguised.yaml"), load("evasion_innocent.yaml")),
+        "held out": (held["disguised"], held["innocent"]),
+    }
+
+
+def table(title: str, rows: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    print(f"\n{title}")
+    for kind, (hits, of) in rows.items():
+        print(f"  {kind:28}{hits:4} of {of:4}  {hits / of:6.1%}")
+    hits, of = (sum(column) for column in zip(*rows.values(), strict=True))
+    print(f"  {'all':28}{hits:4} of {of:4}  {hits / of:6.1%}")
+    return hits, of
+
+
+def count(values: Iterable[bool]) -> tuple[int, int]:
+    seen = list(values)
+    return sum(seen), len(seen)
+
+
+@pytest.mark.parametrize("suite", ["development", "held out"])
+def test_recall_and_false_alarms(suite):
+    lexicon = starter_lexicon()
+    disguised, innocent = suites()[suite]
+
+    def found(category: str, text: str) -> bool:
+        return any(h.category.split("/")[0] == category for h in lexicon.find(text))
+
+    recalled = {kind: count(found(c, t) for c, t in rows) for kind, rows in disguised.items()}
+    accused = {kind: count(bool(lexicon.find(str(t))) for t in rows) for kind, rows in innocent.items()}
+    hits, of = table(f"{suite}: disguised sentences found, by kind of disguise", recalled)
+    alarms, among = table(f"{suite}: innocent sentences accused, by kind of likeness", accused)
+    assert hits / of >= MIN_RECALL
+    assert alarms / among <= MAX_FALSE[suite]
+
+
+def test_the_suite_is_large_enough_and_apart_from_the_lists():
+    disguised, innocent = suites()["development"]
+    assert sum(map(len, disguised.values())) >= 300
+    assert sum(map(len, innocent.values())) >= 300
+    entries = [e.text for e in starter_lexicon().entries if "pattern" not in e.match]
+    plain = [
+        text
+        for kind, rows in disguised.items()
+        if kind.startswith("zh")
+        for _, text in rows
+        if any(entry in text for entry in entries)
+    ]
+    assert plain == []
+    assert not {t.casefold() for rows in disguised.values() for _, t in rows} & {e.casefold() for e in entries}

@@ -1,0 +1,80 @@
+"""Worker processes under test: started, killed, stopped, and never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 90.0
+
+QUICK = {
+    # Groups that notice a killed member soon: its partitions go to the next one after this.
+    "SESSION_TIMEOUT_MS": "2000",
+    "REBALANCE_TIMEOUT_MS": "2000",
+    "COMMIT_INTERVAL_MS": "100",
+    "PARTITIONS": "2",
+    "THREADS": "1",
+    "LOG_LEVEL": "warning",
+}
+
+
+class WorkerProcess:
+    """One worker process; its output goes to a log file."""
+
+    def __init__(self, bootstrap: str, directory: Path, *stages: str, module: str = "tests.support.worker_process",
+                 **settings: str) -> None:  # fmt: skip
+        self.log = directory / f"worker-{'-'.join(stages) or 'all'}.log"
+        names = QUICK | {"KAFKA": bootstrap, "STATE_DIR": str(directory / "state")} | settings
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ROOMWARDEN_")}
+        self._environment = inherited | {f"ROOMWARDEN_{name}": value for name, value in names.items()}
+        # One thread each: several of these run at once, on few cores.
+        self._environment |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        self._command = [sys.executable, "-m", module, *stages]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, without waiting."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; its exit status."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Its exit status, once it has ended by itself."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (status := self.status()) is None:
+                await asyncio.sleep(0.05)
+        return status
+
+    def status(self) -> int | None:
+        """Exit status; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
+    def output(self) -> str:
+        """What it wrote."""
+        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+
+    def __enter__(self) -> Any:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
