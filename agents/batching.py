@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 FILL_POLL_S = 0.005
 
@@ -24,21 +24,26 @@ class Work(Generic[W]):
 
 
 class Batcher(Generic[W, R]):
-    """Never runs two batches at once, never runs one on the event loop."""
+    """Never runs more batches at once than it has lanes, never runs one on the event loop."""
 
     def __init__(
         self,
         choose: Callable[[Sequence[Work[W]], float], list[Work[W]]],
         run: Callable[[list[W]], list[R]],
-        deliver: Callable[[list[tuple[W, R]], float], Awaitable[None]],
+        deliver: Callable[[list[tuple[W, R]], float], Coroutine[Any, Any, None]],
         clock: Callable[[], float] = time.monotonic,
+        lanes: int = 1,
     ) -> None:
-        """``choose`` gets what waits and the time (s), and gives the next batch; none while company may still come."""
+        """``choose`` gets what waits and the time (s), and gives the next batch; none while company may still come.
+
+        ``lanes`` batches may run at once, each in a thread of its own: as many as the model has replicas.
+        """
         self._choose = choose
         self._run = run
         self._deliver = deliver
         self._clock = clock
-        self._executor = ThreadPoolExecutor(1, "model")
+        self._lanes = lanes
+        self._executor = ThreadPoolExecutor(lanes, "model")
         self._pending: list[Work[W]] = []
         self._arrived = asyncio.Event()
 
@@ -53,9 +58,17 @@ class Batcher(Generic[W, R]):
         self._arrived.set()
 
     async def serve(self) -> None:
-        """Run batches until cancelled; errors of the model or of delivery are raised."""
+        """Run batches until cancelled; the first error of the model or of delivery ends all lanes and is raised."""
+        lanes = [asyncio.create_task(self._lane()) for _ in range(self._lanes)]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+
+    async def _lane(self) -> None:
         loop = asyncio.get_running_loop()
-        delivery: asyncio.Task[None] | None = None
+        delivery: asyncio.Future[None] | None = None
         while True:
             await self._arrived.wait()
             chosen = self._choose(self._pending, self._clock())
@@ -73,16 +86,12 @@ class Batcher(Generic[W, R]):
             if delivery is not None:
                 await delivery
             # Publishing one batch overlaps with inference of the next; an error surfaces at the next turn.
-            delivery = asyncio.create_task(
-                self._checked(list(zip(items, results, strict=True)), self._clock() - started)
-            )
+            pairs = list(zip(items, results, strict=True))
+            delivery = asyncio.ensure_future(self._deliver(pairs, self._clock() - started))
             if not self._pending:
                 await delivery
                 delivery = None
 
-    async def _checked(self, pairs: list[tuple[W, R]], seconds: float) -> None:
-        await self._deliver(pairs, seconds)
-
     async def on_owner(self, call: Callable[[], None]) -> None:
-        """Run something on the model's own thread, between batches."""
+        """Run something on a thread of the model."""
         await asyncio.get_running_loop().run_in_executor(self._executor, call)

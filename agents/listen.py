@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,13 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.topics import UTTERANCES, Topic
 
-PARTIAL_DEADLINE_MS = 400
-FINAL_DEADLINE_MS = 1000
+FINAL_DEADLINE_MS = 600
+PARTIAL_DEADLINE_MS = 900
+"""Finals go first: a partial that is not heard is made up for by the next, a final by nothing."""
+PARTIAL_PATIENCE_S = 0.5
+"""A partial that waited longer is out of date; under load this is the first thing to go."""
+BUSY = 4
+"""With more utterances waiting than this, doubtful ones get no second pass."""
 REMEMBERED_SPEAKERS = 20_000
 
 
@@ -46,8 +51,15 @@ class Listen(Stage):
         super().__init__(settings, metrics)
         self.recogniser = recogniser
         self._languages: OrderedDict[str, dict[str, float]] = OrderedDict()
-        self._limits = BatchLimits(max_batch=settings.max_batch, fill_ms=int(settings.batch_wait_ms))
-        self._batcher: Batcher[_Heard, SpeechResult] = Batcher(self._choose, self._recognise, self._deliver)
+        self._skipped: OrderedDict[str, None] = OrderedDict()
+        self._limits = BatchLimits(
+            max_batch=settings.max_batch,
+            max_padded_seconds=settings.batch_seconds,
+            fill_ms=int(settings.batch_wait_ms),
+        )
+        self._batcher: Batcher[_Heard, SpeechResult] = Batcher(
+            self._choose, self._recognise, self._deliver, lanes=settings.replicas
+        )
         self.read(UTTERANCES)
 
     async def load(self) -> None:
@@ -61,6 +73,7 @@ class Listen(Stage):
                     cache=settings.cache,
                     device=settings.device,
                     threads=settings.threads,
+                    replicas=settings.replicas,
                     allow_hub=settings.allow_hub,
                 )
 
@@ -92,27 +105,36 @@ class Listen(Stage):
         self._batcher.pending[:] = [work for work in self._batcher.pending if not work.item.slot.stale]
 
     def _supersede(self, newer: records.Utterance) -> None:
-        kept: list[Work[_Heard]] = []
-        for work in self._batcher.pending:
+        def outdated(work: Work[_Heard]) -> bool:
             old = work.item.utterance
-            if old.utterance_id == newer.utterance_id and not old.final and old.revision < newer.revision:
-                self.window.finish(work.item.slot)
-            else:
-                kept.append(work)
-        self._batcher.pending[:] = kept
+            return old.utterance_id == newer.utterance_id and not old.final and old.revision < newer.revision
 
-    def _choose(self, pending: Sequence[Work[_Heard]], now_s: float) -> list[Work[_Heard]]:
+        self._skip(outdated)
+
+    def _skip(self, outdated: Callable[[Work[_Heard]], bool]) -> None:
+        """Take partials that nobody needs any more off the queue; the final says so in ``degraded``."""
+        for work in [work for work in self._batcher.pending if outdated(work)]:
+            self._batcher.pending.remove(work)
+            self._skipped[work.item.utterance.utterance_id] = None
+            self.metrics.count("roomwarden_partials_skipped_total")
+            self.window.finish(work.item.slot)
+        while len(self._skipped) > REMEMBERED_SPEAKERS:
+            self._skipped.popitem(last=False)
+
+    def _choose(self, _: Sequence[Work[_Heard]], now_s: float) -> list[Work[_Heard]]:
+        self._skip(lambda work: not work.item.utterance.final and now_s - work.added_at > PARTIAL_PATIENCE_S)
         now_ms = int(now_s * 1000.0)
-        queue = [_pending(work) for work in pending]
+        queue = [_pending(work) for work in self._batcher.pending]
         if readiness(queue, now_ms, self._limits) not in ("full", "due"):
             return []
         chosen = set(plan(queue, self._limits).ids)
-        return [work for work in pending if work.item.job.id in chosen]
+        return [work for work in self._batcher.pending if work.item.job.id in chosen]
 
     def _recognise(self, items: list[_Heard]) -> list[SpeechResult]:
         if self.recogniser is None:
             raise RuntimeError("listen runs before its recogniser is loaded")
-        return self.recogniser.transcribe([item.job for item in items])
+        thorough = len(self._batcher.pending) <= BUSY
+        return self.recogniser.transcribe([item.job for item in items], thorough=thorough)
 
     async def _deliver(self, pairs: list[tuple[_Heard, SpeechResult]], seconds: float) -> None:
         self.metrics.observe("roomwarden_batch_size", len(pairs))
@@ -132,6 +154,10 @@ class Listen(Stage):
 
     def _finding(self, utterance: records.Utterance, result: SpeechResult, now_ms: float) -> records.Finding:
         assert self.recogniser is not None  # noqa: S101  # it made the result
+        degraded = list(result.degraded)
+        if utterance.final and utterance.utterance_id in self._skipped:
+            del self._skipped[utterance.utterance_id]
+            degraded.append("partials-skipped")
         return records.Finding(
             utterance_id=utterance.utterance_id,
             revision=utterance.revision,
@@ -154,7 +180,7 @@ class Listen(Stage):
             alternatives=[] if result.guard else [other.text for other in result.alternatives],
             declared_synthetic=utterance.declared_synthetic,
             models=dict(self.recogniser.versions),
-            degraded=list(result.degraded),
+            degraded=degraded,
             stages=records.Stages(
                 captured_ms=utterance.end_ms, segmented_ms=utterance.segmented_ms, listened_ms=now_ms
             ),

@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from faust.exceptions import ConsumerNotStarted
+
 from streams import records
 from streams.app import Publisher, StageApp, create_app, topic
 from streams.codec import encode
@@ -77,13 +79,19 @@ class Stage(ABC):
             state = "starting"
         elif app.rebalancing:
             state = "rebalancing"
-        elif not app.consumer.assignment():
+        elif not self._assigned():
             state = "no partitions assigned"
         else:
             state = "ready"
         return StageHealth(
             self.name, state == "ready", state, self.window.outstanding, round(self.window.stalled_for(), 3)
         )
+
+    def _assigned(self) -> bool:
+        try:
+            return bool(self.app.consumer.assignment())
+        except ConsumerNotStarted:
+            return False
 
     async def publish(self, outgoing: Sequence[records.Record], signatures: Iterable[Headers] = ()) -> None:
         """Publish records, in order, and wait until the broker has confirmed each."""

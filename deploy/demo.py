@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from deploy.brokers import Broker, open_broker
-from deploy.service import WorkerProcess
+from deploy.service import WorkerProcess, client_settings
 from deploy.view import View
 from loadtest.publishing import Publisher
 from loadtest.replayer import ReplayReport, replay
@@ -83,8 +83,7 @@ async def run_demo(scenario: Scenario, settings: Settings, view: View) -> DemoRe
                 broker.bootstrap,
                 directory / "worker.log",
                 partitions=PARTITIONS,
-                session_timeout_ms=6000,
-                rebalance_timeout_ms=1000,
+                **client_settings(broker),
                 state_dir=directory / "state",
                 cache=settings.cache,
             )

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from deploy.brokers import Broker
+
 START_TIMEOUT_S = 240.0
 STOP_TIMEOUT_S = 25.0
 TAIL_LINES = 12
@@ -29,6 +31,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def client_settings(broker: Broker) -> dict[str, Any]:
+    """The settings of a worker that this kind of broker asks for."""
+    hints = broker.hints
+    return {
+        "session_timeout_ms": int(hints.session_timeout_s * 1000),
+        "rebalance_timeout_ms": int(hints.session_timeout_s * 1000),
+        "heartbeat_ms": int(hints.heartbeat_s * 1000),
+        "fetch_max_wait_ms": hints.fetch_max_wait_ms,
+        "producer_batch_bytes": hints.max_batch_bytes,
+    }
 
 
 class WorkerProcess:
@@ -137,6 +151,14 @@ class WorkerProcess:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=2) as answer:  # loopback
                 return dict(json.load(answer))
         except urllib.error.HTTPError as refusal:
-            return dict(json.load(refusal))
+            return _object(refusal.read())
         except (OSError, ValueError):
             return {}
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """A JSON object, or nothing where the answer is none."""
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return {}

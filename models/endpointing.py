@@ -30,6 +30,9 @@ class EndpointSettings:
     release: float = 0.35
     pre_roll_ms: int = 250
     hangover_ms: int = 500
+    short_hangover_ms: int = 200  # what the hangover shrinks to, in a straight line,
+    patient_ms: int = 2_500  # from utterances of this length
+    hurried_ms: int = 6_000  # to those of this: the longer somebody talks, the smaller a pause ends the utterance
     tail_ms: int = 250  # of the hangover, what stays with the utterance; the rest is the next one's pre-roll
     minimum_speech_ms: int = 250
     maximum_ms: int = 12_000
@@ -45,6 +48,8 @@ class EndpointSettings:
             raise ValueError("release: must be above 0 and at most onset, which must be below 1")
         if self.tail_ms > self.hangover_ms:
             raise ValueError("tail_ms: must not exceed hangover_ms")
+        if not 0 < self.short_hangover_ms <= self.hangover_ms or self.hurried_ms <= self.patient_ms:
+            raise ValueError("short_hangover_ms: must not exceed hangover_ms; hurried_ms: must exceed patient_ms")
         if min(self.minimum_speech_ms, self.partial_ms, self.hangover_ms) < WINDOW // PER_MS:
             raise ValueError("minimum_speech_ms, partial_ms, hangover_ms: must be at least one window of 32 ms")
         if self.maximum_ms <= self.cut_window_ms + 2 * self.overlap_ms + self.pre_roll_ms:
@@ -90,7 +95,7 @@ class Endpointer:
         if speech:
             self._last = index
             self._speech += 1
-        elif (index - self._last) * WINDOW >= self._settings.hangover_ms * PER_MS:
+        elif (index - self._last) * WINDOW >= self._hangover:
             if self.long_enough:
                 return Decision.ENDPOINT
             self.open = False
@@ -114,8 +119,19 @@ class Endpointer:
 
     @property
     def end(self) -> int:
-        """End of the open utterance if nothing more is said: its last speech and the tail."""
-        return (self._last + 1) * WINDOW + self._settings.tail_ms * PER_MS
+        """End of the open utterance if nothing more is said: its last speech and the tail.
+
+        Of a short hangover half stays with the utterance, so that the next one has a pre-roll too.
+        """
+        return (self._last + 1) * WINDOW + min(self._settings.tail_ms * PER_MS, self._hangover // 2)
+
+    @property
+    def _hangover(self) -> int:
+        """Samples without speech that end the open utterance, by its length up to its last speech."""
+        settings = self._settings
+        length_ms = ((self._last + 1) * WINDOW - self.start) / PER_MS
+        hurry = min(1.0, max(0.0, (length_ms - settings.patient_ms) / (settings.hurried_ms - settings.patient_ms)))
+        return round((settings.hangover_ms - hurry * (settings.hangover_ms - settings.short_hangover_ms)) * PER_MS)
 
     @property
     def long_enough(self) -> bool:

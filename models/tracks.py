@@ -30,7 +30,7 @@ class TrackSettings:
 
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     timeline: TimelineSettings = field(default_factory=TimelineSettings)
-    partial_window_ms: int = 8_000  # a partial holds at most the last so many ms, so that its cost stays bounded
+    partial_window_ms: int = 3_000  # a partial holds at most the last so many ms, so that its cost stays bounded
     idle_ms: float = 600.0  # without a chunk that is due, by the processing clock: the sender fell silent
     gate: bool = True  # False asks Silero about every window
 

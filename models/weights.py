@@ -31,11 +31,11 @@ class WeightsError(RuntimeError):
     """Weights cannot be used; the text is one sentence that names the remedy."""
 
 
-class MissingWeights(WeightsError):  # noqa: N818 - reads as the sentence it carries
+class MissingWeights(WeightsError):
     """No place that may be searched holds the weights."""
 
 
-class CorruptWeights(WeightsError):  # noqa: N818 - reads as the sentence it carries
+class CorruptWeights(WeightsError):
     """A file does not have the SHA-256 that it must have."""
 
 

@@ -39,7 +39,8 @@ class Slot:
     opened_at: float
     finished: bool = False
     stale: bool = False
-    """True once its partition was revoked: finishing it is without effect, and its state must not be written."""
+    """True once its partition was revoked, or for a record delivered twice: finishing it is without effect, and its
+    state must not be written."""
 
 
 class AckWindow:
@@ -49,6 +50,7 @@ class AckWindow:
         self._limit = limit
         self._clock = clock
         self._slots: dict[Partition, deque[Slot]] = {}
+        self._latest: dict[Partition, int] = {}
         self._room = asyncio.Event()
         self._room.set()
         self.outstanding = 0
@@ -56,17 +58,22 @@ class AckWindow:
         self.progressed_at = clock()
 
     def open(self, event: Received) -> Slot:
-        """Slot for a record just received; records of a partition arrive in offset order."""
+        """Slot for a record just received; stale, and to be left alone, where the record was delivered before.
+
+        Faust 0.15.3 seeks to the committed offset once more when recovery ends; what was fetched meanwhile comes
+        again, and its own check lets the last record through (``offset >= r_offset`` in Consumer._drain_messages).
+        """
         message = event.message
         partition = (message.topic, message.partition)
         now = self._clock()
         slot = Slot(event, partition, message.offset, now)
-        queue = self._slots.setdefault(partition, deque())
-        if queue and queue[-1].offset >= slot.offset:
-            raise RuntimeError(f"offset {slot.offset} of {partition} arrived after {queue[-1].offset}")
+        if slot.offset <= self._latest.get(partition, -1):
+            slot.stale = True
+            return slot
+        self._latest[partition] = slot.offset
         if not self.outstanding:
             self.progressed_at = now
-        queue.append(slot)
+        self._slots.setdefault(partition, deque()).append(slot)
         self.outstanding += 1
         if self.outstanding > self._limit:
             self._room.clear()
@@ -91,6 +98,7 @@ class AckWindow:
     def revoke(self, partitions: Iterable[Partition] | None = None) -> None:
         """Forget partitions (all, if none are named): their next owner reads them again from the committed offset."""
         for partition in list(self._slots if partitions is None else partitions):
+            self._latest.pop(partition, None)
             queue = self._slots.pop(partition, deque())
             for slot in queue:
                 slot.stale = True

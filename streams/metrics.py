@@ -14,6 +14,7 @@ MetricName = Literal[
     "roomwarden_stage_latency_seconds",
     "roomwarden_batch_size",
     "roomwarden_inference_seconds",
+    "roomwarden_partials_skipped_total",
     "roomwarden_audio_seconds_total",
     "roomwarden_takedowns_total",
     "roomwarden_loop_lag_seconds",
@@ -56,6 +57,9 @@ SPECS: dict[MetricName, Spec] = {
         "histogram", "Utterances in a recogniser batch. Near 1 under load: not batching.", (), BATCH_BUCKETS
     ),
     "roomwarden_inference_seconds": Spec("histogram", "Seconds of one recogniser batch.", (), LATENCY_BUCKETS),
+    "roomwarden_partials_skipped_total": Spec(
+        "counter", "Partial revisions that were out of date before their turn. Rising: the recogniser is too slow."
+    ),
     "roomwarden_audio_seconds_total": Spec("counter", "Seconds of audio by what became of them.", ("stage", "kind")),
     "roomwarden_takedowns_total": Spec("counter", "Takedowns issued, by action and category.", ("action", "category")),
     "roomwarden_loop_lag_seconds": Spec(

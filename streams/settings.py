@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     session_timeout_ms: int = Field(10_000, ge=1000, description="A silent worker loses its partitions after this.")
     rebalance_timeout_ms: int = Field(3_000, ge=500, description="How long members may take to rejoin.")
     commit_interval_ms: int = Field(500, ge=50, description="How often finished prefixes are committed.")
+    producer_batch_bytes: int = Field(
+        262_144, ge=1, description="Records sent together, at most; 1 for brokers that misreport the end of a batch."
+    )
+    heartbeat_ms: int = Field(3_000, ge=200, description="How often a worker tells the group that it lives.")
     buffer_records: int = Field(128, ge=8, le=4096, description="Records buffered for each stage's stream.")
     offset_reset: Literal["earliest", "latest"] = Field("earliest", description="Where a new group begins.")
 
@@ -46,7 +50,13 @@ class Settings(BaseSettings):
     allow_hub: bool = Field(False, description="May weights be fetched from a model hub?")
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where the recogniser runs.")
     threads: int = Field(2, ge=1, le=64, description="Threads of the recogniser on CPU.")
+    replicas: int = Field(
+        2, ge=1, le=64, description="Batches recognised at once; on CPU they share the threads, best one thread each."
+    )
     batch_wait_ms: float = Field(40.0, ge=0, le=1000, description="Longest wait to fill a batch.")
+    batch_seconds: float = Field(
+        12.0, ge=1, description="Most padded audio in one batch: more is cheaper by the second, and answers later."
+    )
     max_batch: int = Field(16, ge=1, le=256, description="Most utterances in one batch.")
 
     # segment

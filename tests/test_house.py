@@ -40,7 +40,6 @@ from tests.support import samples
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "helm" / "roomwarden"
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 PACKAGES = {"streams", "agents", "models", "loadtest", "deploy"}
@@ -79,6 +78,9 @@ def texts() -> list[tuple[str, str]]:
         with contextlib.suppress(UnicodeDecodeError):  # audio, weights
             found.append((str(path), (ROOT / path).read_text(encoding="utf-8")))
     return found
+
+
+PAGES = sorted(ROOT / path for path in tree() if path.suffix == ".md")
 
 
 # The project and its tools.
@@ -182,7 +184,7 @@ def test_links_lead_somewhere() -> None:
             name, _, anchor = target.partition("#")
             file = (path.parent / name).resolve() if name else path
             if not file.exists() or (anchor and anchor not in anchors(file)):
-                broken.append(f"{path.name}: {target}")
+                broken.append(f"{path.relative_to(ROOT)}: {target}")
     assert not broken
 
 

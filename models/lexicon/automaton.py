@@ -17,6 +17,8 @@ from models.lexicon.patterns import required_literal
 
 # Number of a pattern's trigger among an entry's forms.
 TRIGGER = 0xFFFF
+# Streams in the order of their numbers: a form and its stream are kept in one number.
+STREAMS = "xpqs"
 
 
 class Automaton:
@@ -38,7 +40,7 @@ class Automaton:
                     self.always.append(number)
                 continue
             for index, form in enumerate(expand(entry)):
-                self._put(form.key, number, index)
+                self._put(form.key, number, index * len(STREAMS) + STREAMS.index(form.stream))
         self._empty = not len(self._machine)
         if not self._empty:
             self._machine.make_automaton()

@@ -16,6 +16,7 @@ from models.lexicon.entries import Entry
 from models.text import pinyin, words
 from models.text.fold import fold
 from models.text.streams import Token, streams, tokenise
+from models.text.variants import FILLER_VARIANT
 
 # Bounds on expansion: an entry with many heteronyms must not fill the automaton.
 MAX_SOUND_FORMS = 8
@@ -47,6 +48,8 @@ class Form(NamedTuple):
     stream: str  # "x", "p", "q" or "s"
     key: str
     pieces: tuple[Piece, ...] = ()
+    # Of an entry with a filler word in it, the entry without: what is left of it in a text without fillers.
+    stripped: str = ""
 
 
 @cache
@@ -66,15 +69,18 @@ def expand(entry: Entry) -> tuple[Form, ...]:
     """Every form of an entry, without repeats; pattern entries have none."""
     if "pattern" in entry.match:
         return ()
-    unique: dict[tuple[str, str], Form] = {}
-    for form in itertools.islice(_forms(entry), MAX_FORMS):
-        if form.key.strip():
-            unique.setdefault((form.stream, form.key), form)
-    return tuple(unique.values())
+    forms = itertools.islice(_forms(entry), MAX_FORMS)
+    return tuple(dict.fromkeys(form for form in forms if form.key.strip()))
 
 
 def _forms(entry: Entry) -> Iterator[Form]:
     folded = fold(entry.text)
+    bare = FILLER_VARIANT.apply(folded)
+    if bare != folded and len(tokenise(bare)) > 1:
+        yield Form("x", streams(bare).x, stripped=bare)
+        if "phonetic" in entry.match and not any(t.kind == "w" for t in tokenise(bare)):
+            for form in _sound_forms(tokenise(bare)):
+                yield form._replace(stripped=bare)
     tokens = tokenise(folded)
     latin = all(t.kind == "w" for t in tokens)
     yield Form("x", streams(folded).x)

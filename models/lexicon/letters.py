@@ -21,9 +21,9 @@ HEARD_SHARE = 0.31
 SURE_LETTERS = 4
 
 
-def compare_exact(entry: Entry, found: TracedStreams, first: int, last: int, tally: Tally) -> bool:
+def compare_exact(entry: Entry, form: Form, found: TracedStreams, first: int, last: int, tally: Tally) -> bool:
     """The tokens are the entry's: Han characters by key, Latin words up to inflection and repeated letters."""
-    wanted = entry_tokens(entry)
+    wanted = _tokens_of(form.stripped or entry.text)
     tokens = found.tokens[first : last + 1]
     if len(tokens) != len(wanted):
         return False

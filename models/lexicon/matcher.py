@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from models.lexicon.automaton import TRIGGER, Automaton
+from models.lexicon.automaton import STREAMS, TRIGGER, Automaton
 from models.lexicon.entries import Entry, parse_lexicon, read_lexicon_files, version_of
 from models.lexicon.forms import expand
 from models.lexicon.patterns import find_pattern
@@ -45,6 +45,8 @@ class Hit:
     note: str = ""
 
 
+# View of the text, start and end in the form's stream of that view, number of the entry and of its form.
+_Candidate = tuple[int, int, int, int, int]
 _BETTER = {"exact": 3, "pattern": 2, "phonetic": 1, "initials": 0}
 
 
@@ -73,18 +75,18 @@ class Lexicon:
             hits += self._verified(text, candidates)
         return _best(hits)
 
-    def _candidates(self, text: str) -> tuple[list[tuple[int, str, int, int, int, int]], list[int]]:
-        """(view, stream, start, end, entry, form) of each key found, and the patterns worth trying."""
+    def _candidates(self, text: str) -> tuple[list[_Candidate], list[int]]:
+        """(view, start, end, entry, form) of each key found, and the patterns worth trying."""
         folded = fold(text)
         pieces: list[str] = []
         origin: list[tuple[int, str]] = []
         for view, rewritten in self._views(folded):
             found = streams(rewritten, second=view == _SECOND)
-            for name, piece in zip("xpqs", found, strict=True):
+            for name, piece in zip(STREAMS, found, strict=True):
                 if piece and (view != _SECOND or name == "p"):
                     pieces.append(piece)
                     origin.append((view, name))
-        candidates: list[tuple[int, str, int, int, int, int]] = []
+        candidates: list[_Candidate] = []
         patterns = set(self._automaton.always)
         offsets: list[int] = []
         total = 0
@@ -97,7 +99,9 @@ class Lexicon:
                 continue
             index = bisect_right(offsets, start) - 1
             view, name = origin[index]
-            candidates.append((view, name, start - offsets[index], end - offsets[index], entry, form))
+            number, stream = divmod(form, len(STREAMS))
+            if STREAMS[stream] == name:
+                candidates.append((view, start - offsets[index], end - offsets[index], entry, number))
         return candidates, sorted(patterns)
 
     def _views(self, folded: str) -> Iterable[tuple[int, str]]:
@@ -109,19 +113,17 @@ class Lexicon:
         if not self._second.isdisjoint(folded):
             yield _SECOND, folded
 
-    def _verified(self, text: str, candidates: Sequence[tuple[int, str, int, int, int, int]]) -> list[Hit]:
+    def _verified(self, text: str, candidates: Sequence[_Candidate]) -> list[Hit]:
         origin = trace(text)
         base = trace_streams(origin)
         traced: dict[int, TracedStreams] = {0: base}
         hits: list[Hit] = []
         exact_found: set[int] = set()
-        for view, name, start, end, number, form_number in candidates:
+        for view, start, end, number, form_number in candidates:
             if view and number in exact_found:
                 continue  # rewriting could only say the same less surely
             entry = self.entries[number]
             form = expand(entry)[form_number]
-            if form.stream != name:
-                continue
             found = traced.get(view)
             if found is None:
                 found = traced[view] = _traced_view(origin, view, self._variants)
@@ -135,7 +137,7 @@ class Lexicon:
             exact = verdict.match == "exact"
             if exact and not view:
                 exact_found.add(number)
-            score = 1.0 if exact else round(1.0 / (1.0 + math.exp(-0.5 * verdict.margin)), 3)
+            score = 1.0 if exact else min(0.999, round(1.0 / (1.0 + math.exp(-0.5 * verdict.margin)), 3))
             hits.append(_hit(entry, span, verdict.match, score, verdict.steps))
         return hits
 

@@ -22,6 +22,7 @@ from models.text.streams import Stream, TracedStreams
 EXACT_MARGIN = -1.5
 # By how many syllables an entry of few must beat it.
 SHORT_MARGIN = {2: 6.0, 3: 5.5, 4: 3.5}
+_WITHOUT_FILLERS = frozenset({"fillers", "light-words"})
 # What a rewriting costs, and what it is called.
 DROPPED = {"fillers": 0.2, "light-words": 0.6, "shapes": 0.8, "readings": 0.6, "censored": 0.3}
 _CALLED = {
@@ -51,6 +52,8 @@ def verify(
 
     ``found`` is the text or a variant of it (named ``variant``), ``base`` the text itself.
     """
+    if form.stripped and variant not in _WITHOUT_FILLERS:
+        return None
     stream: Stream = {"x": found.x, "p": found.p, "q": found.q, "s": found.s}[form.stream]
     indices = [i for i in stream.tokens[start:end] if i >= 0]
     if not indices:
@@ -60,7 +63,7 @@ def verify(
     if variant:
         tally.add(DROPPED[variant], _CALLED[variant])
     if form.stream == "x":
-        holds = compare_exact(entry, found, first, last, tally)
+        holds = compare_exact(entry, form, found, first, last, tally)
     elif form.stream == "p":
         holds = compare_sounds(entry, form, found, stream, start, tally)
     else:

@@ -110,9 +110,7 @@ def readiness(queue: Sequence[Pending], now_ms: int, limits: BatchLimits) -> Rea
     return "due" if late or waited >= limits.fill_ms else "wait"
 
 
-def group_by_length(
-    seconds: Sequence[float], max_batch: int, stretch: float, pad_seconds: float
-) -> list[list[int]]:
+def group_by_length(seconds: Sequence[float], max_batch: int, stretch: float, pad_seconds: float) -> list[list[int]]:
     """Split utterances into groups of like length for one model call each; return their indices.
 
     Unlike `plan` it leaves none behind: it serves callers that have a fixed list, such as files.

@@ -62,8 +62,7 @@ class LanguagePolicy:
         uniform = 1.0 / len(self.supported)
         tiny = 1e-6  # keeps the ratio defined where the head gives the supported languages nothing
         weighted = {
-            code: (heard.get(code, 0.0) + tiny)
-            * (max(PRIOR_FLOOR, prior.get(code, 0.0)) if prior else uniform)
+            code: (heard.get(code, 0.0) + tiny) * (max(PRIOR_FLOOR, prior.get(code, 0.0)) if prior else uniform)
             for code in self.supported
         }
         total = sum(weighted.values())

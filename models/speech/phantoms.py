@@ -12,66 +12,82 @@ import re
 from models.speech.text import simplify
 
 # Chinese, on simplified text without spaces and punctuation.
+_NAMES = "amaraorg(?:社[区群])?|索兰娅|李宗盛|杨茜茜|杨栋梁|贝尔|jchong"
+_ASKS = "点赞|按赞|订阅|关注|转发|收藏|分享|留言|打赏|开启?小铃铛|一键三连"
 _CHINESE = (
     # Credits of subtitles, songs and stations.
-    r"(?:以下)?(?:中文|普通话|粤语)?(?:字幕|翻译|校对|后期|听写|听译|时间轴|压制|配音)+(?:志愿者|组|制作|提供|支持|服务)*"
-    r"(?:由|by|来自)?(?:amaraorg(?:社[区群])?|索兰娅|李宗盛|杨茜茜|杨栋梁|贝尔|jchong|[a-z]{1,12})?(?:提供|制作)?",
+    (
+        r"(?:以下)?(?:中文|普通话|粤语)?(?:字幕|翻译|校对|后期|听写|听译|时间轴|压制|配音)+"
+        rf"(?:志愿者|组|制作|提供|支持|服务)*(?:由|by|来自)?(?:{_NAMES})?(?:提供|制作)?"
+    ),
     r"由?amaraorg社[区群](?:提供)?(?:的)?(?:字幕)?",
-    r"字幕志愿者\w{2,4}",
     r"(?:作?词|作?曲|编曲|演唱|词曲|混音|制作人)+(?:李宗盛|周杰伦|林俊杰|方文山)",
     r"(?:优优|yoyo)独播剧场(?:yoyo)?",
     r"(?:yoyo)?televisionseriesexclusive",
     r"(?:mbc|kbs|sbs|cctv|tvb)(?:新闻|뉴스)?(?:이덕영입니다|김수영입니다)?",
-    r"(?:未经(?:作者|著作权人)?许可)(?:不得|请勿)(?:翻唱|转载|使用|或)+",
-    # Requests of video makers.
-    r"请?不吝(?:点赞|订阅|转发|打赏|支持)+(?:明镜(?:与|和)?点点?栏目)?",
+    r"未经(?:作者|著作权人)?许可(?:不得|请勿)(?:翻唱|转载|使用|或)+",
+    # Requests and farewells of video makers.
+    rf"请?不吝(?:{_ASKS}|支持)+(?:明镜(?:与|和)?点点?栏目)?",
     r"(?:打赏支持)?明镜(?:与|和)?点点?栏目",
-    r"(?:欢迎|请|记得|别忘了|喜欢的?话?|就|帮我|麻烦)*"
-    r"(?:点赞|按赞|订阅|关注|转发|收藏|分享|留言|开启?小铃铛|一键三连|和|并|及|我的?|我们的?|本|频道|视频){2,}",
-    r"(?:欢迎|请|记得|别忘了)(?:点赞|订阅|关注)",
-    r"(?:非常)?(?:感谢|谢谢)(?:大家|您|你们?|各位)?(?:的)?(?:收看|观看|收听|聆听)(?:本期|这个|我的)?(?:视频|节目|影片)?",
+    rf"(?:欢迎|请|记得|别忘了|帮我|麻烦)*(?:{_ASKS})(?:{_ASKS}|和|并|及|我的?|我们的?|本|频道|视频|支持)+",
+    rf"(?:欢迎|请|记得|别忘了)(?:{_ASKS})",
+    r"(?:非常)?(?:感谢|谢谢)(?:大家|您|你们?|各位)?的?(?:收看|观看|收听|聆听)(?:本期|这个|我的)?(?:视频|节目|影片)?",
     r"(?:我们|咱们)?下(?:期|集|个视频)(?:视频|节目|影片)?(?:再见|见)",
     r"(?:好了?)?(?:本期|这期|今天的)(?:视频|节目|影片)(?:内容)?就?到(?:此|这里)(?:了|结束|为止)*",
-    r"ご視聴(?:頂き|いただき)?ありがとうございま(?:した|す)|チャンネル登録(?:を?お願いします|よろしくお願いします)?",
+    # The same in languages into which Whisper strays.
+    r"ご[視视][聴听](?:頂き|いただき)?ありがとうございま(?:した|す)|チャンネル登[録录](?:を?お願いします|よろしくお願いします)?",
     r"시청해주셔서감사합니다|구독과좋아요부탁드립니다",
 )
 
-# English, on text without punctuation, single spaces.
+# English, on text without punctuation, with single spaces.
+# Names are listed: a free name would let "captions by 杀了你" pass for a credit.
+_CREDITED = (
+    r"(?:the )?(?:https )?(?:amara org(?: community)?|otter ai|castingwords|zeoranger co uk|dimatorzok"
+    r"|sdi media(?: group)?|national captioning institute|transcription outsourcing llc)"
+)
 _ENGLISH = (
-    r"(?:thank you|thanks)(?: so much| very much| all)? for (?:watching|viewing|listening)(?: (?:this|the|my|our))?"
-    r"(?: (?:video|show|channel|episode))?",
-    r"(?:please |and |also |remember to |don't forget to |make sure to |if you (?:like|enjoyed) (?:this|the) video )*"
-    r"(?:like|subscribe|share|comment|hit the bell|click the bell|hit the like button)"
-    r"(?: (?:and|to|my|our|the|this|channel|video|videos|like|subscribe|share|comment|below|for|more|notifications?))+",
-    r"(?:please )?subscribe",
-    r"(?:and )?(?:i'll |i will |we'll )?see you (?:guys |all )?(?:in the |in my )?next (?:time|video|one|episode)",
-    r"(?:subtitles?|captions?|closed captions?|captioning|transcription|subs)(?: (?:provided|created|made|done|edited|corrected))?"
-    r" (?:by|from)(?: the)?(?: (?!you\b)[\w']+){1,4}",
-    r"(?:transcribed|translated|captioned) by(?: the)? (?:https )?(?:otter ai|amara org(?: community)?|castingwords|[\w']+ [\w']+)",
+    (
+        r"(?:thank you|thanks)(?: so much| very much| all)? for (?:watching|viewing|listening)"
+        r"(?: (?:this|the|my|our))?(?: (?:video|show|channel|episode))?"
+    ),
+    (
+        r"(?:(?:please|and|also|remember to|don't forget to|make sure to|if you (?:like|enjoyed) (?:this|the) video) )*"
+        r"(?:like|subscribe|share|comment|hit the bell|click the bell|hit the like button)"
+        r"(?: (?:and|to|my|our|the|this|channel|videos?|like|subscribe|share|comment|below|for|more|notifications?))*"
+    ),
+    r"(?:and )?(?:(?:i'll|i will|we'll) )?see you (?:guys |all )?(?:in (?:the|my) )?next (?:time|video|one|episode)",
+    (
+        r"(?:(?:sub)?titles?|subs|(?:closed )?caption(?:s|ing)?|transcription|translation)"
+        rf"(?: (?:provided|created|made|done|edited|corrected))? (?:by|from) {_CREDITED}"
+    ),
+    rf"(?:transcribed|translated|captioned) by {_CREDITED}",
     r"amara org(?: community)?",
     r"(?:www )?(?:mooji|otter|zeoranger|fema|beadaholique|hutube|osho)(?: (?:org|com|ai|gov|co uk))+",
     r"(?:copyright )?(?:bf watch tv|transcript emily beynon|bbc studios)(?: \d{4})?",
     r"(?:the )?(?:end|music playing|music|applause|laughter|silence|blank_?audio|inaudible|foreign)",
 )
 
-# What Whisper says to short noises, and people say too; harmless, so believed only with good signals.
-_STOCK = (
-    r"(?:thank you|thanks|you|bye|bye bye|okay|ok|oh|ah|hmm|mm|uh|um|so|yeah|yes|no|hi|hello|i'm sorry|the|and|beep|whoosh)"
-    r"(?: (?:thank you|thanks|you|bye|okay|oh|ah|so much|very much|everyone|all))*",
-    r"(?:谢谢|谢谢大家|谢谢你|嗯|啊|哦|呃|哎|唉|呵|哈|呵呵|哈哈|是|是的|对|好|好的|拜拜|再见|我|你|他|的|了|一|不|滴|咚|啦|呜|哇)+",
+# What Whisper says to short noises, and people say too: harmless, so believed only with good signals.
+_STOCK_ENGLISH = (
+    (
+        r"(?:thank you|thanks|you|bye|okay|ok|oh|ah|hmm|mm|uh|um|so|yeah|yes|no|hi|hello|i'm sorry|the|and|beep|whoosh)"
+        r"(?: (?:thank you|thanks|you|bye|okay|oh|ah|so much|very much|everyone|all|no|yeah))*"
+    ),
 )
+_STOCK_CHINESE = (r"(?:谢谢(?:大家|你)?|[嗯啊哦呃哎唉呵哈我你他的了一不滴咚啦呜哇对好]|是的?|好的|拜拜|再见){1,3}",)
 
 
 def _whole(chinese: tuple[str, ...], english: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     filler = r"(?: (?:the|a|and|to|you|okay|ok|bye|so))*"
+    one_chinese, one_english = "|".join(chinese), "|".join(english)
     return (
-        re.compile(rf"(?:{'|'.join(chinese)})+[的了啊由吧]*"),
-        re.compile(rf"(?:(?:{'|'.join(english)}){filler}(?: |$))+"),
+        re.compile(f"(?:{one_chinese})+[的了啊由吧]*"),
+        re.compile(f"(?:(?:{one_english}){filler}(?: |$))+"),
     )
 
 
 _PHANTOM = _whole(_CHINESE, _ENGLISH)
-_STOCK_PHRASE = _whole(_STOCK[1:], _STOCK[:1])
+_STOCK_PHRASE = _whole(_STOCK_CHINESE, _STOCK_ENGLISH)
 _NOT_WORDS = re.compile(r"[^\w']+|_+")
 
 

@@ -26,11 +26,22 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class WordTokens:
-    """One written word, or one Chinese character, and the range of text tokens that spell it."""
+    """One written word, or one to three Chinese characters of one token, and the text tokens that spell it."""
 
     text: str
     first: int
     last: int
+
+
+def split_cjk(text: str) -> list[str]:
+    """Split a piece of text into its Chinese or Japanese characters, punctuation kept with what it follows."""
+    parts: list[str] = []
+    for char in text:
+        if parts and not (_CJK.match(char) and _CJK.search(parts[-1])):
+            parts[-1] += char
+        else:
+            parts.append(char)
+    return parts
 
 
 class Vocabulary:
@@ -82,7 +93,7 @@ class Vocabulary:
         return spans
 
     def words(self, tokens: Sequence[int]) -> list[WordTokens]:
-        """Split text tokens into words (English and the like) and single characters (Chinese, Japanese)."""
+        """Split text tokens into words; Chinese and Japanese have no spaces, so there each token is one."""
         words: list[WordTokens] = []
         for text, first, last in self._characters(tokens):
             begins = not words or text.startswith(" ") or _CJK.search(text) or _CJK.search(words[-1].text)

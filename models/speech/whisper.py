@@ -27,7 +27,7 @@ from models.speech.language import Choice, LanguagePolicy
 from models.speech.mel import HOP, MAX_FRAMES, SAMPLE_RATE, LogMel, as_float, frames_of
 from models.speech.text import compression_ratio
 from models.speech.types import Alternative, SpeechJob, SpeechResult, Word
-from models.speech.vocabulary import SECONDS_PER_TIMESTAMP, Vocabulary
+from models.speech.vocabulary import SECONDS_PER_TIMESTAMP, Vocabulary, WordTokens, split_cjk
 from models.weights import Weights
 
 MAX_SECONDS: Final = MAX_FRAMES * HOP / SAMPLE_RATE
@@ -98,6 +98,7 @@ class _Draft:
     encode_seconds: float
     decode_seconds: float
     degraded: tuple[str, ...] = ()
+    stable: bool = True
 
     @property
     def best(self) -> _Reading:
@@ -165,10 +166,11 @@ class WhisperRecogniser:
         again = self._worst(again, drafts, limit=max(1, int(options.retry_share * len(jobs))))
         second = self._pass({index: jobs[index] for index in again}, options.second)
         for index in poor:
+            first = drafts[index]
             drafts[index] = (
-                _better(drafts[index], second[index])
+                self._settle(jobs[index], first, second[index])
                 if index in second
-                else replace(drafts[index], degraded=(*drafts[index].degraded, "no-second-pass"))
+                else replace(first, degraded=(*first.degraded, "no-second-pass"))
             )
         return [
             self._result(job, drafts[index]) if index in drafts else _silent(job, options.language)
@@ -186,15 +188,11 @@ class WhisperRecogniser:
         spoken = min(MAX_FRAMES, frames_of(job.seconds))
         path = self._model.align(self._view(memory), prompt, [tokens], [spoken])[0]
         starts = _token_starts(path.alignments, len(tokens))
-        return [
-            Word(
-                word.text,
-                start_ms=round(1000 * starts[word.first]),
-                end_ms=round(1000 * max(starts[word.first], starts[word.last + 1])),
-                probability=float(np.mean(path.text_token_probs[word.first : word.last + 1])),
-            )
-            for word in words
-        ]
+        found: list[Word] = []
+        for word, (start, end) in zip(words, _word_edges(words, starts), strict=True):
+            probability = float(np.mean(path.text_token_probs[word.first : word.last + 1]))
+            found.extend(_spread(word.text, start, end, probability))
+        return found
 
     def _pass(self, jobs: Mapping[int, SpeechJob], effort: Effort) -> dict[int, _Draft]:
         """Decode `jobs` once, in groups of like length."""
@@ -281,22 +279,29 @@ class WhisperRecogniser:
             )
         return found
 
-    def _reason(self, job: SpeechJob, reading: _Reading) -> guard.Reason | None:
-        signals = guard.Signals(
-            text=reading.text,
-            seconds=job.seconds if job.speech_seconds is None else job.speech_seconds,
-            avg_logprob=reading.avg_logprob,
-            no_speech_probability=reading.no_speech,
-            compression_ratio=compression_ratio(reading.text),
-            finished=reading.finished,
-        )
-        return guard.reason(signals, self.options.guard)
-
     def _is_poor(self, job: SpeechJob, draft: _Draft) -> bool:
         """Say whether a second pass may change the outcome: doubtful words, or a decoder that went astray."""
-        reason = self._reason(job, draft.best)
-        return reason in ("loop", "rate") or (
-            reason is None and draft.best.avg_logprob < self.options.retry_logprob
+        signals = _signals(job, draft.best)
+        reason = guard.reason(signals, self.options.guard)
+        if reason is not None:
+            return reason in ("loop", "rate")
+        poor = draft.best.avg_logprob < self.options.retry_logprob
+        return poor or guard.needs_second_look(signals, self.options.guard)
+
+    def _settle(self, job: SpeechJob, first: _Draft, second: _Draft) -> _Draft:
+        """Choose between two passes: a decoder that ended, then the higher mean log probability.
+
+        Doubtful words that the two do not share are nobody's: hallucinations change with the padding.
+        """
+        limits = self.options.guard
+        chosen = max(second, first, key=lambda draft: (draft.best.finished, draft.best.avg_logprob))
+        doubtful = guard.needs_second_look(_signals(job, first.best), limits)
+        same = guard.agreement(first.best.text, second.best.text) >= limits.agreement
+        return replace(
+            chosen,
+            encode_seconds=first.encode_seconds + second.encode_seconds,
+            decode_seconds=first.decode_seconds + second.decode_seconds,
+            stable=same or not doubtful,
         )
 
     def _worst(self, indices: list[int], drafts: Mapping[int, _Draft], limit: int) -> list[int]:
@@ -304,7 +309,9 @@ class WhisperRecogniser:
 
     def _result(self, job: SpeechJob, draft: _Draft) -> SpeechResult:
         best = draft.best
-        reason = self._reason(job, best)
+        reason = guard.reason(_signals(job, best), self.options.guard)
+        if reason is None and not draft.stable:
+            reason = "unstable"
         return SpeechResult(
             id=job.id,
             text="" if reason else best.text,
@@ -347,6 +354,17 @@ def _silent(job: SpeechJob, policy: LanguagePolicy) -> SpeechResult:
     )
 
 
+def _signals(job: SpeechJob, reading: _Reading) -> guard.Signals:
+    return guard.Signals(
+        text=reading.text,
+        seconds=job.seconds if job.speech_seconds is None else job.speech_seconds,
+        avg_logprob=reading.avg_logprob,
+        no_speech_probability=reading.no_speech,
+        compression_ratio=compression_ratio(reading.text),
+        finished=reading.finished,
+    )
+
+
 def _score(choice: Choice) -> Callable[[_Reading], float]:
     """Return the key that ranks readings: mean log probability, plus the language's own evidence per reading."""
 
@@ -355,16 +373,6 @@ def _score(choice: Choice) -> Callable[[_Reading], float]:
         return reading.avg_logprob + 0.2 * float(np.log(max(belief, 1e-3)))
 
     return key
-
-
-def _better(first: _Draft, second: _Draft) -> _Draft:
-    """Choose between two passes: a decoder that ended, then the higher mean log probability."""
-    chosen = max(second, first, key=lambda draft: (draft.best.finished, draft.best.avg_logprob))
-    return replace(
-        chosen,
-        encode_seconds=first.encode_seconds + second.encode_seconds,
-        decode_seconds=first.decode_seconds + second.decode_seconds,
-    )
 
 
 def _cuts(job: SpeechJob, choice: Choice, tried: Sequence[str]) -> tuple[str, ...]:
@@ -385,6 +393,28 @@ def _alternatives(draft: _Draft) -> tuple[Alternative, ...]:
             seen.add(reading.text)
             found.append(Alternative(reading.text, reading.language, reading.avg_logprob))
     return tuple(found)
+
+
+def _word_edges(words: Sequence[WordTokens], starts: Sequence[float]) -> list[tuple[float, float]]:
+    """Return start and end of each word in seconds, the first and the last not stretched over silence.
+
+    Attention lets the first word begin with the audio and the last end with it; as in OpenAI's
+    `whisper/timing.py`, neither may last longer than twice the median word.
+    """
+    edges = [(starts[word.first], max(starts[word.first], starts[word.last + 1])) for word in words]
+    longest = max(0.2, 2.0 * float(np.median([end - start for start, end in edges])))
+    start, end = edges[0]
+    edges[0] = (max(start, end - longest), end)
+    start, end = edges[-1]
+    edges[-1] = (start, min(end, start + longest))
+    return edges
+
+
+def _spread(text: str, start: float, end: float, probability: float) -> list[Word]:
+    """Return the word with its times; a token of several Chinese characters is shared out among them evenly."""
+    parts = split_cjk(text)
+    edges = [round(1000 * (start + (end - start) * place / len(parts))) for place in range(len(parts) + 1)]
+    return [Word(part, edges[place], edges[place + 1], probability) for place, part in enumerate(parts)]
 
 
 def _token_starts(alignments: Sequence[tuple[int, int]], count: int) -> list[float]:

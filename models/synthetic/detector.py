@@ -1,4 +1,4 @@
-"""Says whether a voice is synthetic: an ONNX graph from waveform to logit, calibrated, with an 'insufficient'."""
+"""Says whether a voice is synthetic: two ONNX graphs from waveform to logit, calibrated, with an 'insufficient'."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from models.synthetic.verdict import Calibration, SyntheticVerdict, Window
 from models.synthetic.windows import (
     FRAME,
     SAMPLE_RATE,
+    WINDOW_SECONDS,
     Mask,
     Samples,
     loud_frames,
@@ -22,6 +23,7 @@ from models.synthetic.windows import (
 MINIMUM_SPEECH_SECONDS = 2.0
 
 _WEIGHTS = Path(__file__).parent / "weights"
+_STRIDE = SAMPLE_RATE // 50  # samples per encoder frame
 _SHORTEST = SAMPLE_RATE // 4  # the graph's statistics need a dozen frames
 
 
@@ -31,10 +33,9 @@ class DetectorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DetectorCard:
-    """What `detector.json` says beside the graph: its name and hash, calibration, and the error rates measured."""
+    """What `detector.json` says beside the graphs: their hashes, the calibration, and the error rates measured."""
 
-    model: str
-    sha256: str
+    sha256: dict[str, str]
     calibration: Calibration
     measured: dict[str, Any]
 
@@ -43,37 +44,31 @@ class DetectorCard:
         """Read the card. Raises DetectorError if it is missing or a field is."""
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
-            return cls(fields["model"], fields["sha256"], Calibration(**fields["calibration"]), fields["measured"])
+            return cls(dict(fields["sha256"]), Calibration(**fields["calibration"]), dict(fields["measured"]))
         except FileNotFoundError:
-            raise DetectorError(f"{path.name}: not found beside the graph; reinstall, or train the detector") from None
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise DetectorError(f"{path.name}: not a detector card; train the detector anew") from error
+            raise DetectorError(f"{path.name}: not found beside the graphs; reinstall, or train the detector") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise DetectorError(f"{path.name}: not a detector card; reinstall, or train the detector") from error
 
 
 class SyntheticDetector:
-    """Scores utterances of 16 kHz mono float32 samples in [-1, 1] on one CPU thread.
+    """Scores utterances of 16 kHz mono float32 samples in [-1, 1] on CPU, one thread unless told otherwise.
 
-    Loading checks the graph against the SHA-256 of its card; raises DetectorError if they differ.
+    The audio passes once through `encoder.onnx`, in blocks of at most 4 s as in training; every window then
+    reads its share of the frames through `head.onnx`. Loading checks both graphs against the SHA-256 of the
+    card; raises DetectorError if they differ.
     """
 
     def __init__(self, weights: Path = _WEIGHTS, threads: int = 1) -> None:
-        import onnxruntime
-
         self.card = DetectorCard.read(weights / "detector.json")
-        graph = (weights / self.card.model).read_bytes()
-        if hashlib.sha256(graph).hexdigest() != self.card.sha256:
-            raise DetectorError(f"{self.card.model}: SHA-256 differs from the card; reinstall, or train the detector")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._encoder = self._session(weights / "encoder.onnx", threads)
+        self._head = self._session(weights / "head.onnx", threads)
 
     @property
     def version(self) -> str:
-        """The graph's SHA-256, which goes into every finding."""
-        return self.card.sha256
+        """One SHA-256 over the graphs' own, which goes into every finding."""
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.card.sha256.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     def score(self, samples: Samples, speech_mask: Mask | None = None) -> SyntheticVerdict:
         """Return the verdict on one utterance.
@@ -89,22 +84,49 @@ class SyntheticDetector:
         if abs(len(mask) - len(samples) / FRAME) > 1.0:
             raise DetectorError("speech_mask: pass one entry per 10 ms of samples")
         spoken = speech_seconds(mask, 0, len(samples))
-        if len(samples) < _SHORTEST or not np.any(samples):
-            return SyntheticVerdict("insufficient", 0.0, self.card.calibration.prior, spoken)
-        spans = window_spans(len(samples))
-        usable = [span for span in spans if speech_seconds(mask, *span) >= MINIMUM_SPEECH_SECONDS]
-        logits = self._logits(samples, usable or spans)
         calibration = self.card.calibration
-        llr = calibration.llr(float(np.mean(logits)))
-        windows = tuple(
-            Window(start * 1000 // SAMPLE_RATE, end * 1000 // SAMPLE_RATE, calibration.llr(float(logit)))
-            for (start, end), logit in zip(usable, logits, strict=False)
-        )
-        verdict = calibration.verdict(llr) if usable else "insufficient"
-        return SyntheticVerdict(verdict, llr, calibration.probability(llr), spoken, windows)
+        if len(samples) < _SHORTEST or not np.any(samples):
+            return SyntheticVerdict("insufficient", 0.0, calibration.prior, spoken)
+        frames = self._frames(samples)
+        spans = [span for span in window_spans(len(samples)) if speech_seconds(mask, *span) >= MINIMUM_SPEECH_SECONDS]
+        if not spans:
+            llr = calibration.llr(self._logit(frames))
+            return SyntheticVerdict("insufficient", llr, calibration.probability(llr), spoken)
+        windows = tuple(self._window(frames, start, end) for start, end in spans)
+        llr = float(np.mean([window.llr for window in windows]))
+        return SyntheticVerdict(calibration.verdict(llr), llr, calibration.probability(llr), spoken, windows)
 
-    def _logits(self, samples: Samples, spans: list[tuple[int, int]]) -> Samples:
-        """Return the graph's logit of each span; all spans have one length, so they are one batch."""
-        batch = np.stack([samples[start:end] for start, end in spans]).astype(np.float32)
-        (logits,) = self._session.run(None, {"samples": batch})
-        return np.asarray(logits, np.float32).reshape(-1)
+    def _window(self, frames: Samples, start: int, end: int) -> Window:
+        """Score the frames that lie in samples `start` to `end`."""
+        last = min(end // _STRIDE, len(frames))
+        llr = self.card.calibration.llr(self._logit(frames[max(0, last - (end - start) // _STRIDE) : last]))
+        return Window(start * 1000 // SAMPLE_RATE, end * 1000 // SAMPLE_RATE, llr)
+
+    def _frames(self, samples: Samples) -> Samples:
+        """Return [t, width] encoder frames of 20 ms; equal blocks of at most 4 s make one batch.
+
+        Up to 20 ms per block are left out at the end, so that blocks consist of whole frames.
+        """
+        count = -(-len(samples) // (WINDOW_SECONDS * SAMPLE_RATE))
+        size = len(samples) if count == 1 else len(samples) // count // _STRIDE * _STRIDE
+        batch = samples[: count * size].reshape(count, size).astype(np.float32)
+        (frames,) = self._encoder.run(None, {"samples": batch})
+        return np.asarray(frames, np.float32).reshape(-1, frames.shape[-1])
+
+    def _logit(self, frames: Samples) -> float:
+        (logit,) = self._head.run(None, {"frames": frames[None]})
+        return float(logit[0])
+
+    def _session(self, path: Path, threads: int) -> Any:
+        """Open a graph after checking its hash; ONNX Runtime ships no types."""
+        import onnxruntime
+
+        graph = path.read_bytes()
+        if hashlib.sha256(graph).hexdigest() != self.card.sha256.get(path.name):
+            raise DetectorError(f"{path.name}: SHA-256 differs from the card; reinstall, or train the detector")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

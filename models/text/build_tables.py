@@ -7,7 +7,7 @@ replayed with exactly the tables it was made with, and so that a worker needs ne
 
 Sources: readings from pypinyin (MIT) weighted by how often each reading occurs in the words of jieba's
 ``dict.txt`` (MIT, Sun Junyi, 2013); traditional to simplified from OpenCC (Apache-2.0); word frequencies from
-the same ``dict.txt``; English words from SCOWL (Kevin Atkinson; size 35, one word a line). Licences: data/NOTICE.
+the same ``dict.txt``; English words from SCOWL (Kevin Atkinson; size 35, one word a line). Licences: data/NOTICE.txt.
 """
 
 from __future__ import annotations

@@ -29,15 +29,19 @@ _CENSORED = re.compile(r"[a-z]+\*+[a-z*]*")
 class Variant:
     """A rewriting of a folded text that may reveal an entry.
 
-    ``name`` is used in explanations; ``rewrite`` gives what stands for a match of ``pattern``.
+    ``name`` is used in explanations; ``rewrite`` gives what stands for a match of ``pattern``. Every match has one of
+    the ``triggers``, so that most texts are passed over without the expression.
     """
 
     name: str
     pattern: re.Pattern[str]
     rewrite: Callable[[re.Match[str]], str]
+    triggers: frozenset[str]
 
     def apply(self, folded: str) -> str:
         """Rewritten text; equal to ``folded`` where the variant does not apply."""
+        if self.triggers.isdisjoint(folded):
+            return folded
         return self.pattern.sub(self.rewrite, folded)
 
     def trace(self, traced: Traced) -> Traced:
@@ -62,9 +66,15 @@ class Variant:
         return Traced("".join(chars), starts + traced.starts[position:], ends + traced.ends[position:])
 
 
-FILLER_VARIANT = Variant("fillers", FILLERS, lambda _: "")
-LIGHT_VARIANT = Variant("light-words", re.compile(f"{FILLERS.pattern}|{LIGHT.pattern}"), lambda _: "")
-SHAPE_VARIANT = Variant("shapes", _REWRITE, lambda match: _REWRITES[match.group()])
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+# First characters of the expressions above; the Latin ones may begin with any letter.
+_FILLER_TRIGGERS = frozenset("那这就然怎你懂对是嗯啊呃额哦噢唉诶欸哎呀嘛呢吧啦哈呵唔" + _LETTERS)
+_LIGHT_TRIGGERS = _FILLER_TRIGGERS | frozenset("一我你您他她咱俺两几下个的了把来就去")
+FILLER_VARIANT = Variant("fillers", FILLERS, lambda _: "", _FILLER_TRIGGERS)
+LIGHT_VARIANT = Variant("light-words", re.compile(f"{FILLERS.pattern}|{LIGHT.pattern}"), lambda _: "", _LIGHT_TRIGGERS)
+SHAPE_VARIANT = Variant(
+    "shapes", _REWRITE, lambda match: _REWRITES[match.group()], frozenset(written[0] for written in _REWRITES)
+)
 VARIANTS = (FILLER_VARIANT, LIGHT_VARIANT, SHAPE_VARIANT)
 
 
@@ -85,4 +95,4 @@ def censored_variant(vocabulary: Iterable[str]) -> Variant:
                 return found
         return starred
 
-    return Variant("censored", _CENSORED, lambda match: restored(match.group()))
+    return Variant("censored", _CENSORED, lambda match: restored(match.group()), frozenset("*"))

@@ -1,4 +1,4 @@
-"""Builds the detector's ONNX graph: waveform, log-mel, the recogniser's lowest layers, statistics, logit.
+"""Builds the detector's two ONNX graphs: waveform to frames of the recogniser's lowest layers; frames to logit.
 
 The layers are Whisper's own (convolution stem and the first transformer blocks, weights frozen): what tells
 a synthetic voice from a human one lies in the fine structure that they keep and that higher layers discard.
@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 OPSET = 20
 WIDTH = 512  # channels of Whisper base
 HEADS = 8
-POSITIONS = 512  # frames of 20 ms that the graph accepts: 10 s, well above one window
+POSITIONS = 512  # frames of 20 ms that the graph accepts: 10 s, well above one block
 LEVEL = 0.05  # RMS of the loud part to which the waveform is scaled (-26 dBFS)
 
 _MEL_BANDS = 80
@@ -151,39 +151,44 @@ def block(graph: Graph, value: str, weights: dict[str, Array], index: int) -> st
     return graph.add("Add", value, project(f"{prefix}/ffn/linear_1", inner))
 
 
-def statistics(graph: Graph, tap: str) -> str:
-    """Add mean, deviation, and deviation of frame-to-frame differences over time: [batch, 3 x 512]."""
+def statistics(graph: Graph, frames: str, output: str = "") -> str:
+    """Add mean, deviation, and deviation of frame-to-frame differences over time: [batch, 3 x width]."""
     time = graph.integers([1])
-    change = graph.add("Sub", graph.slice(tap, 1, 2**31, 1), graph.slice(tap, 0, -1, 1))
+    change = graph.add("Sub", graph.slice(frames, 1, 2**31, 1), graph.slice(frames, 0, -1, 1))
 
     def deviation(value: str, mean: str) -> str:
         centred = graph.add("Sub", value, mean)
         return graph.add("Sqrt", graph.add("ReduceMean", graph.add("Mul", centred, centred), time, keepdims=0))
 
-    mean = graph.add("ReduceMean", tap, time, keepdims=1)
+    mean = graph.add("ReduceMean", frames, time, keepdims=1)
     drift = graph.add("ReduceMean", change, time, keepdims=1)
     flat = graph.add("Squeeze", mean, time)
-    return graph.add("Concat", flat, deviation(tap, mean), deviation(change, drift), axis=1)
+    return graph.add("Concat", flat, deviation(frames, mean), deviation(change, drift), axis=1, output=output)
 
 
-def build(weights: dict[str, Array], blocks: int, head: tuple[Array, float] | None = None) -> onnx.ModelProto:
-    """Return the graph from `samples` [batch, n] to `statistics` [batch, d], or with a linear head to `logit` [batch].
+def build_encoder(weights: dict[str, Array], blocks: int) -> onnx.ModelProto:
+    """Return the graph from `samples` [batch, n] to `frames` [batch, n / 320, 512 (1 + blocks)].
 
     `weights` are the encoder's by name without the prefix `encoder/`; taps are the stem and `blocks` blocks.
     """
     graph = Graph()
-    tap = stem(graph, log_mel(graph, "samples"), weights)
-    summaries = [statistics(graph, tap)]
-    if blocks:
-        tap = add_positions(graph, tap, weights)
+    taps = [stem(graph, log_mel(graph, "samples"), weights)]
+    value = add_positions(graph, taps[0], weights) if blocks else taps[0]
     for index in range(blocks):
-        tap = block(graph, tap, weights, index)
-        summaries.append(statistics(graph, tap))
-    output = "statistics" if head is None else "features"
-    graph.add("Concat", *summaries, axis=1, output=output)
+        value = block(graph, value, weights, index)
+        taps.append(value)
+    graph.add("Concat", *taps, axis=2, output="frames")
+    return graph.model({"samples": ["batch", "n"]}, {"frames": ["batch", "t", len(taps) * WIDTH]})
+
+
+def build_head(width: int, head: tuple[Array, float] | None = None) -> onnx.ModelProto:
+    """Return the graph from `frames` [batch, t, width] to `statistics` [batch, 3 width], or to `logit` [batch]."""
+    graph = Graph()
+    shape: list[str | int] = ["batch", "t", width]
     if head is None:
-        return graph.model({"samples": ["batch", "n"]}, {output: ["batch", len(summaries) * 3 * WIDTH]})
+        statistics(graph, "frames", output="statistics")
+        return graph.model({"frames": shape}, {"statistics": ["batch", 3 * width]})
     weight, bias = head
-    column = graph.add("MatMul", output, graph.constant(weight.reshape(-1, 1).astype(np.float32)))
+    column = graph.add("MatMul", statistics(graph, "frames"), graph.constant(weight.reshape(-1, 1).astype(np.float32)))
     graph.add("Add", graph.add("Squeeze", column, graph.integers([1])), graph.number(bias), output="logit")
-    return graph.model({"samples": ["batch", "n"]}, {"logit": ["batch"]})
+    return graph.model({"frames": shape}, {"logit": ["batch"]})

@@ -4,6 +4,7 @@ A linear head, because more flexible ones learned the sources: with some hundred
 statistics what decides is how hard the head is held back, and that no source outweighs the others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,34 +44,52 @@ def balanced_weights(sources: Indices, labels: Labels) -> Floats:
     return np.asarray(weights, np.float64)
 
 
-def principal_components(features: Features, count: int = COMPONENTS, seed: int = 0) -> Features:
-    """Return [d, count] orthonormal directions of most variance of standardised `features`.
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Standardises statistics and keeps their principal components: (x - mean) / deviation @ components."""
 
-    Randomised range finder with two power iterations: Halko, Martinsson, Tropp, SIAM Review 53 (2011).
+    mean: Features
+    deviation: Features
+    components: Features
+
+    def apply(self, features: Features) -> Features:
+        """Return [n, components] of [n, d] statistics."""
+        return np.asarray(((features - self.mean) / self.deviation) @ self.components, np.float32)
+
+
+def project(conditions: Sequence[Features], count: int = COMPONENTS, seed: int = 0) -> Projection:
+    """Return the projection for the same clips under several conditions, the first of which sets the scale.
+
+    No label enters here, so one projection of all clips serves every fold. Randomised range finder with two
+    power iterations: Halko, Martinsson, Tropp, SIAM Review 53 (2011).
     """
+    mean, deviation = conditions[0].mean(axis=0), conditions[0].std(axis=0) + 1e-6
+    standard = np.concatenate([(features - mean) / deviation for features in conditions])
+    count = min(count, *standard.shape)
     rng = np.random.default_rng(seed)
-    count = min(count, *features.shape)
-    basis = rng.standard_normal((features.shape[1], count + count // 10)).astype(np.float32)
+    basis = rng.standard_normal((standard.shape[1], count + count // 10)).astype(np.float32)
     for _ in range(2):
-        basis, _ = np.linalg.qr(features.T @ (features @ basis))
-    _, _, rotation = np.linalg.svd(features @ basis, full_matrices=False)
-    return np.asarray(basis @ rotation[:count].T, np.float32)
+        basis, _ = np.linalg.qr(standard.T @ (standard @ basis))
+    _, _, rotation = np.linalg.svd(standard @ basis, full_matrices=False)
+    return Projection(mean, deviation, np.asarray(basis @ rotation[:count].T, np.float32))
 
 
-def fit(features: Features, labels: Labels, weights: Floats, ridge: float = RIDGE) -> LinearHead:
-    """Return the ridge regression of +1 (synthetic) and -1 on the principal components of `features`."""
-    mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
-    standard = (features - mean) / deviation
-    components = principal_components(standard)
-    reduced = (standard @ components).astype(np.float64)
+def fit(reduced: Features, labels: Labels, weights: Floats, ridge: float = RIDGE) -> LinearHead:
+    """Return the weighted ridge regression of +1 (synthetic) and -1 on `reduced` [n, d]."""
+    values = reduced.astype(np.float64)
     target = 2.0 * labels - 1.0
-    centre, level = weights @ reduced, float(weights @ target)
-    moments = (reduced * weights[:, None]).T @ reduced
+    centre, level = weights @ values, float(weights @ target)
+    moments = (values * weights[:, None]).T @ values
     penalty = ridge * np.trace(moments) / len(moments) * np.eye(len(moments))
-    covariance = (reduced * weights[:, None]).T @ target - centre * level
-    direction = np.linalg.solve(moments - np.outer(centre, centre) + penalty, covariance)
-    weight = (components @ direction) / deviation
-    return LinearHead(weight, level - float(centre @ direction) - float(mean @ weight))
+    covariance = (values * weights[:, None]).T @ target - centre * level
+    weight = np.linalg.solve(moments - np.outer(centre, centre) + penalty, covariance)
+    return LinearHead(weight, level - float(centre @ weight))
+
+
+def unfold(head: LinearHead, projection: Projection) -> LinearHead:
+    """Return the head that reads the statistics themselves: linear after linear is linear."""
+    weight = (projection.components @ head.weight) / projection.deviation
+    return LinearHead(weight, head.bias - float(projection.mean @ weight))
 
 
 def calibrate(scores: Floats, labels: Labels, weights: Floats) -> tuple[float, float]:

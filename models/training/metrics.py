@@ -19,7 +19,7 @@ def operating_points(scores: Floats, labels: Labels) -> tuple[Floats, Floats]:
     order = np.argsort(scores, kind="stable")
     ranked, truth = scores[order], labels[order]
     miss = np.concatenate([[0.0], np.cumsum(truth)]) / positives
-    alarm = 1.0 - np.concatenate([[0.0], np.cumsum(1 - truth)]) / negatives
+    alarm = (negatives - np.concatenate([[0.0], np.cumsum(1 - truth)])) / negatives
     distinct = np.concatenate([[True], ranked[1:] != ranked[:-1], [True]])
     return miss[distinct], alarm[distinct]
 

@@ -1,7 +1,7 @@
 """Trains the synthetic-voice detector: `python -m models.training.synthetic --data FOLDER --out FOLDER`.
 
-Reads FOLDER/manifest.csv, computes the statistics of every clip (clean, through Opus, and through a room),
-judges the head on sources held out by corpus, then fits it on all and writes the graph (int8) and its card.
+Reads FOLDER/manifest.csv, computes the statistics of every clip (clean and through Opus; through a room on demand),
+judges the head on sources held out by corpus, then fits it on all and writes the graphs (int8) and their card.
 Needs the `train` extra and the Whisper base weights; takes about an hour of one CPU core the first time,
 and a few minutes when the statistics are in the cache.
 """
@@ -20,8 +20,8 @@ import onnx
 from models.training.audio_files import Samples
 from models.training.ctranslate2_weights import read_weights
 from models.training.features import Extractor, Features, extract
-from models.training.graph import build
-from models.training.head import Indices, LinearHead, balanced_weights, calibrate, fit
+from models.training.graph import WIDTH, build_encoder, build_head
+from models.training.head import Indices, LinearHead, Projection, balanced_weights, calibrate, fit, project, unfold
 from models.training.manifest import FOLDS, Clip, assign_folds, read_manifest
 from models.training.metrics import Floats, Labels
 from models.training.report import by_source, cross_calibrated, measure, thresholds
@@ -42,16 +42,20 @@ def quantised(model: onnx.ModelProto) -> bytes:
         return target.read_bytes()
 
 
-def session_extractor(graph: bytes) -> Extractor:
+def session_extractor(encoder: bytes) -> Extractor:
     """Return a function from samples to their statistics, on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    first, second = (
+        onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        for graph in (encoder, build_head(WIDTH * (1 + BLOCKS)).SerializeToString())
+    )
 
     def statistics(samples: Samples) -> Features:
-        (row,) = session.run(None, {"samples": samples[None]})
+        (frames,) = first.run(None, {"samples": samples[None]})
+        (row,) = second.run(None, {"frames": frames})
         return np.asarray(row[0], np.float32)
 
     return statistics
@@ -71,19 +75,29 @@ def held_out_scores(
     return scores
 
 
+def cached_projection(features: list[Features], cache: Path) -> Projection:
+    """Return the projection of these conditions, from the cache if it is there: finding it is the longest step."""
+    stored = cache / "projection.npz"
+    if not stored.exists():
+        found = project(features)
+        np.savez(stored, mean=found.mean, deviation=found.deviation, components=found.components)
+    arrays = np.load(stored)
+    return Projection(arrays["mean"], arrays["deviation"], arrays["components"])
+
+
 def fit_all(training: list[Features], labels: Labels, sources: Indices) -> LinearHead:
     """Fit the head on several conditions of the same clips."""
     weights = np.tile(balanced_weights(sources, labels), len(training)) / len(training)
     return fit(np.concatenate(training), np.tile(labels, len(training)), weights)
 
 
-def write(out: Path, graph: bytes, calibration: dict[str, float], measured: dict[str, Any]) -> None:
-    """Write the graph and its card to `out`."""
+def write(out: Path, graphs: dict[str, bytes], calibration: dict[str, float], measured: dict[str, Any]) -> None:
+    """Write the graphs and their card to `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "detector.onnx").write_bytes(graph)
+    for name, graph in graphs.items():
+        (out / name).write_bytes(graph)
     card = {
-        "model": "detector.onnx",
-        "sha256": hashlib.sha256(graph).hexdigest(),
+        "sha256": {name: hashlib.sha256(graph).hexdigest() for name, graph in graphs.items()},
         "calibration": calibration,
         "measured": measured,
     }
@@ -108,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and the clips it lists")
     parser.add_argument("--out", type=Path, default=Path("models/synthetic/weights"), help="where the model goes")
     parser.add_argument("--cache", type=Path, default=Path(".roomwarden/training"), help="where statistics are kept")
-    parser.add_argument("--conditions", nargs="+", default=["clean", "opus24", "room"], help="trained on and judged")
+    parser.add_argument("--conditions", nargs="+", default=["clean", "opus24"], help="trained on and judged")
     parser.add_argument("--table", type=Path, help="CSV of equal error rates by source")
     options = parser.parse_args(arguments)
 
@@ -117,10 +131,12 @@ def main(arguments: list[str] | None = None) -> None:
     sources = np.unique([clip.source for clip in clips], return_inverse=True)[1].astype(np.int64)
     folds = np.array(assign_folds(clips))
     model = read_weights(find("whisper-base").directory / "model.bin", _PREFIX)
-    encoder = {name.removeprefix(_PREFIX): array for name, array in model.items()}
-    extractor = session_extractor(quantised(build(encoder, BLOCKS)))
+    encoder = quantised(build_encoder({name.removeprefix(_PREFIX): value for name, value in model.items()}, BLOCKS))
+    extractor = session_extractor(encoder)
     features = {name: extract(clips, options.data, name, extractor, options.cache) for name in options.conditions}
-    scores = held_out_scores(list(features.values()), features, labels, sources, folds)
+    projection = cached_projection(list(features.values()), options.cache)
+    reduced = {name: projection.apply(values) for name, values in features.items()}
+    scores = held_out_scores(list(reduced.values()), reduced, labels, sources, folds)
     weights = balanced_weights(sources, labels)
     measured = {name: measure(clips, values, weights, folds) for name, values in scores.items()}
     print(json.dumps(measured, indent=2))
@@ -132,10 +148,15 @@ def main(arguments: list[str] | None = None) -> None:
     slope, offset = calibrate(pooled, repeated, share)
     llr = cross_calibrated(pooled, repeated, share, np.tile(folds, len(scores)))
     upper, lower = thresholds(llr, repeated)
-    head = fit_all(list(features.values()), labels, sources)
-    graph = quantised(build(encoder, BLOCKS, (head.weight.astype(np.float32), head.bias)))
+    head = unfold(fit_all(list(reduced.values()), labels, sources), projection)
+    pooling = build_head(WIDTH * (1 + BLOCKS), (head.weight.astype(np.float32), head.bias))
     calibration = {"slope": slope, "offset": offset, "synthetic_from": upper, "human_to": lower}
-    write(options.out, graph, calibration, measured)
+    write(
+        options.out,
+        {"encoder.onnx": encoder, "head.onnx": pooling.SerializeToString()},
+        calibration,
+        measured,
+    )
 
 
 if __name__ == "__main__":

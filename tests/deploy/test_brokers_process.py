@@ -286,7 +286,8 @@ class TestEmbedded:
     def test_a_broker_that_ends_early_is_reported_with_its_log(self, monkeypatch, tmp_path):
         broken = script(tmp_path / "tansu", "echo no memory left; exit 4")
         monkeypatch.setattr("deploy.brokers.embedded.tansu_binary", lambda: broken)
-        with pytest.raises(BrokerFailed, match=r"exit status 4(.|\n)*no memory left"), open_broker("embedded"):
+        broker = open_broker("embedded", directory=tmp_path / "state")
+        with pytest.raises(BrokerFailed, match=r"exit status 4(.|\n)*no memory left"), broker:
             pass
 
     def test_a_binary_without_permission_is_copied(self, monkeypatch, tmp_path):

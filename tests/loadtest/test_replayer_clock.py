@@ -1,10 +1,12 @@
 """The replayer on a clock of its own: nobody waits."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from loadtest.events import Timed, TimedChunk, TimedEvent
+from loadtest.read_ahead import ReadAhead
 from loadtest.replayer import TICK_MS, Drift, RealClock, replay
 
 
@@ -133,8 +135,44 @@ async def test_things_are_drawn_only_when_due() -> None:
             ahead.append(number - len(sink.sent))
             yield chunk(20.0 * number)
 
-    await replay(things(), sink, clock=clock)
+    await replay(things(), sink, clock=clock, read_ahead=0)
     assert max(ahead) == 1
+
+
+@pytest.mark.parametrize("read_ahead", [0, 1, 7, 4096])
+async def test_reading_ahead_changes_nothing(read_ahead: int) -> None:
+    clock = VirtualClock()
+    sink = Sink(clock)
+    things = [chunk(20.0 * number) for number in range(1, 200)]
+    report = await replay(things, sink, clock=clock, read_ahead=read_ahead)
+    assert [thing for thing, _, _ in sink.sent] == things
+    assert report.drift.max_ms == 0
+    with pytest.raises(ValueError, match="read_ahead must be"):
+        await replay(things, sink, clock=clock, read_ahead=-1)
+
+
+@pytest.mark.parametrize("read_ahead", [0, 4])
+async def test_what_the_traffic_raises_comes_through(read_ahead: int) -> None:
+    def broken() -> Iterator[Timed]:
+        yield chunk(20)
+        raise LookupError
+
+    clock = VirtualClock()
+    sink = Sink(clock)
+    with pytest.raises(LookupError):
+        await replay(broken(), sink, clock=clock, read_ahead=read_ahead)
+    assert len(sink.sent) == 1
+
+
+def test_reading_ahead_is_bounded_and_ends_with_its_block() -> None:
+    drawn = []
+    with ReadAhead((drawn.append(number) or number for number in count()), 8) as ahead:
+        ahead.wait(100)
+        assert [next(ahead) for _ in range(50)] == list(range(50))
+        assert len(drawn) <= 50 + 8 + 1
+    assert not ahead._thread.is_alive()
+    with pytest.raises(ValueError, match="1 or more"):
+        ReadAhead([], 0)
 
 
 async def test_the_real_clock_moves() -> None:

@@ -1,5 +1,6 @@
 """The evasion suite: how much disguise the starter lists hear through, and how many look-alikes they accuse."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,12 +29,11 @@ def suites() -> dict[str, tuple[dict, dict]]:
 
 
 def table(title: str, rows: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
-    print(f"\n{title}")
-    for kind, (hits, of) in rows.items():
-        print(f"  {kind:28}{hits:4} of {of:4}  {hits / of:6.1%}")
-    hits, of = (sum(column) for column in zip(*rows.values(), strict=True))
-    print(f"  {'all':28}{hits:4} of {of:4}  {hits / of:6.1%}")
-    return hits, of
+    """Print a row per kind and one for all; return that."""
+    total = tuple(sum(column) for column in zip(*rows.values(), strict=True))
+    lines = [f"  {kind:28}{hits:4} of {of:4}  {hits / of:6.1%}" for kind, (hits, of) in {**rows, "all": total}.items()]
+    sys.stdout.write("\n".join(["", title, *lines, ""]))
+    return total[0], total[1]
 
 
 def count(values: Iterable[bool]) -> tuple[int, int]:

@@ -52,9 +52,19 @@ def test_too_short_speech_is_silence():
 
 
 def test_a_partial_for_every_second_of_speech_not_of_time():
-    found, _ = decisions(([0.9] * 16 + [0.0] * 14) * 5)
+    found, _ = decisions(([0.9] * 16 + [0.0] * 14) * 5, short_hangover_ms=500)
     assert [decision for _, decision in found] == [Decision.PARTIAL] * 2
     assert [index for index, _ in found] == [30 + 15, 3 * 30 + 14]  # windows 32 and 63 of speech
+
+
+@pytest.mark.parametrize(
+    ("spoken_ms", "pause_ms"), [(1_000, 512), (2_200, 512), (3_968, 384), (6_400, 224), (9_600, 224)]
+)
+def test_the_longer_the_utterance_the_shorter_the_pause_that_ends_it(spoken_ms, pause_ms):
+    spoken = [0.9] * (spoken_ms // 32)
+    found, endpointer = decisions(spoken + [0.0] * 40)
+    assert found[-1] == (len(spoken) - 1 + pause_ms // 32, Decision.ENDPOINT)
+    assert len(spoken) * WINDOW < endpointer.end <= endpointer.now
 
 
 def test_the_maximum_counts_from_the_pre_roll():
@@ -70,6 +80,7 @@ def test_the_maximum_counts_from_the_pre_roll():
         ({"release": 0.6}, "release"),
         ({"onset": 1.0}, "onset"),
         ({"tail_ms": 600}, "tail_ms"),
+        ({"short_hangover_ms": 600}, "short_hangover_ms"),
         ({"partial_ms": 0}, "partial_ms"),
         ({"maximum_ms": 4_000}, "maximum_ms"),
         ({"silence_ms": 900}, "silence_ms"),

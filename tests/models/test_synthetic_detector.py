@@ -2,9 +2,10 @@ import json
 import shutil
 from pathlib import Path
 
-import models.synthetic.detector as module
 import numpy as np
 import pytest
+
+import models.synthetic.detector as module
 from models.synthetic import Calibration, DetectorError, SyntheticDetector
 from models.synthetic.windows import loud_frames, speech_seconds, window_spans
 
@@ -105,7 +106,7 @@ def test_bad_input_names_the_argument(detector):
 def test_a_changed_graph_is_refused(tmp_path):
     shutil.copytree(WEIGHTS, tmp_path, dirs_exist_ok=True)
     card = json.loads((tmp_path / "detector.json").read_text())
-    card["sha256"] = "0" * 64
+    card["sha256"]["head.onnx"] = "0" * 64
     (tmp_path / "detector.json").write_text(json.dumps(card))
     with pytest.raises(DetectorError, match="SHA-256"):
         SyntheticDetector(tmp_path)

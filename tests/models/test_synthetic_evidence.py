@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from models.synthetic import SequentialTest, SpeakerEvidence
 
 LLR = st.floats(-8, 8)

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from models.training.augment import add_noise, band_limit, compress, equalise, mix, opus, reverberate, room
 from models.training.ctranslate2_weights import WeightFormatError, read_weights
-from models.training.head import balanced_weights, calibrate, fit
+from models.training.head import balanced_weights, calibrate, fit, project, unfold
 from models.training.manifest import Clip, assign_folds
 from models.training.metrics import calibration_error, equal_error_rate, minimum_cost, recall_at_false_alarms
 from models.training.report import by_source, correlation_within_voice, cross_calibrated, over_utterances
@@ -64,10 +65,19 @@ def test_the_head_finds_the_direction_that_separates():
     labels = rng.integers(0, 2, 400)
     features = rng.normal(size=(400, 20)).astype(np.float32) * 3 + 7
     features[:, 4] += 9 * labels
-    head = fit(features, labels, balanced_weights(np.zeros(400, int), labels))
+    projection = project([features])
+    head = unfold(fit(projection.apply(features), labels, balanced_weights(np.zeros(400, int), labels)), projection)
     assert equal_error_rate(head.score(features), labels) < 0.1
     assert abs(head.weight[4]) == abs(head.weight).max()
     assert abs(np.mean(head.score(features))) < 0.1
+
+
+def test_the_projection_keeps_the_most_variance():
+    rng = np.random.default_rng(3)
+    features = (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 30))).astype(np.float32)
+    projection = project([features, features + 0.01], count=3)
+    rebuilt = projection.apply(features) @ projection.components.T * projection.deviation + projection.mean
+    assert np.abs(rebuilt - features).max() < 1e-2
 
 
 def test_calibration_recovers_the_log_likelihood_ratio_of_two_normals():
@@ -139,7 +149,13 @@ def ct2_file(version: int = 6) -> bytes:
 
     def variable(name: str, kind: int, array: np.ndarray) -> bytes:
         shape = b"".join(struct.pack("<I", n) for n in array.shape)
-        return text(name) + struct.pack("<B", array.ndim) + shape + struct.pack("<BI", kind, array.nbytes) + array.tobytes()
+        return (
+            text(name)
+            + struct.pack("<B", array.ndim)
+            + shape
+            + struct.pack("<BI", kind, array.nbytes)
+            + array.tobytes()
+        )
 
     variables = [
         variable("encoder/a", 4, np.array([[1.5, -2.0]], np.float16)),

@@ -100,7 +100,8 @@ def test_pinyin_words_are_split():
 
 
 def test_readings_agree_with_pypinyin():
-    from pypinyin import Style, pinyin as read
+    from pypinyin import Style
+    from pypinyin import pinyin as read
 
     for char in "加微信赌博银行长重":
         theirs = {s.rstrip("012345") for s in read(char, style=Style.TONE3, heteronym=True)[0]}

@@ -85,12 +85,22 @@ def test_after_a_revocation_the_partition_may_be_read_again_from_an_earlier_offs
     assert old[0].event.log == []  # type: ignore[attr-defined]  # a FakeEvent
 
 
-def test_offsets_that_do_not_rise_are_a_bug_and_not_input() -> None:
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_record_delivered_twice_is_acknowledged_once(finished: bool) -> None:
+    """Faust repeats the last record when it seeks at the end of recovery."""
     window = AckWindow()
-    first, second = _events([4]), _events([4])
-    window.open(first[0])
-    with pytest.raises(RuntimeError, match="offset 4"):
-        window.open(second[0])
+    first, again, following = _events([4])[0], _events([4])[0], _events([5])[0]
+    slot = window.open(first)
+    if finished:
+        window.finish(slot)
+    repeated = window.open(again)
+    assert repeated.stale
+    assert not slot.stale
+    window.finish(repeated)
+    window.finish(window.open(following))
+    window.finish(slot)
+    assert (first.log, again.log, following.log) == ([("t", 0, 4)], [], [("t", 0, 5)])
+    assert window.outstanding == 0
 
 
 def test_offsets_may_jump_over_what_the_broker_compacted() -> None:
@@ -169,6 +179,7 @@ class WindowAgainstModel(RuleBasedStateMachine):
         self.acked: list[tuple[str, int, int]] = []
         self.position: dict[Partition, int] = defaultdict(int)
         self.committed: dict[Partition, int] = defaultdict(int)
+        self.begin: dict[Partition, int] = defaultdict(int)  # where reading began after the last rebalance
         self.done: dict[Partition, set[int]] = defaultdict(set)  # offsets whose result is published
         self.open: list[Slot] = []
         self.stale: list[Slot] = []
@@ -182,6 +193,18 @@ class WindowAgainstModel(RuleBasedStateMachine):
             event = FakeEvent(FakeMessage("t", partition, self.position[place]))
             self.position[place] += 1
             self.open.append(self.window.open(event))
+
+    @precondition(lambda self: any(self.position.values()))
+    @rule(data=st.data())
+    def receive_again(self, data: st.DataObject) -> None:
+        """A record that was delivered since the last rebalance comes once more."""
+        read = [(place, offset) for place, end in self.position.items() for offset in range(self.begin[place], end)]
+        if not read:
+            return
+        place, offset = data.draw(st.sampled_from(read))
+        repeated = self.window.open(FakeEvent(FakeMessage(*place, offset)))
+        assert repeated.stale
+        self.stale.append(repeated)
 
     @precondition(lambda self: self.open)
     @rule(data=st.data())
@@ -214,7 +237,7 @@ class WindowAgainstModel(RuleBasedStateMachine):
         self.open = [slot for slot in self.open if slot not in lost]
         self.stale.extend(lost)
         for place in list(self.position) if chosen is None else chosen:
-            self.position[place] = self.committed[place]
+            self.position[place] = self.begin[place] = self.committed[place]
             self.done[place] = {offset for offset in self.done[place] if offset < self.committed[place]}
 
     def _commit(self, place: Partition) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 90.0
@@ -17,7 +20,9 @@ QUICK = {
     # Groups that notice a killed member soon: its partitions go to the next one after this.
     "SESSION_TIMEOUT_MS": "2000",
     "REBALANCE_TIMEOUT_MS": "2000",
+    "HEARTBEAT_MS": "500",
     "COMMIT_INTERVAL_MS": "100",
+    "PRODUCER_BATCH_BYTES": "1",  # the embedded broker misreports the end of longer batches
     "PARTITIONS": "2",
     "THREADS": "1",
     "LOG_LEVEL": "warning",
@@ -67,6 +72,18 @@ class WorkerProcess:
     def status(self) -> int | None:
         """Exit status; None while it runs."""
         return self._process.poll() if self._process is not None else None
+
+    async def until(self, path: str) -> dict[str, Any]:
+        """What its health server says once it says yes on ``path``; needs HEALTH_PORT."""
+        url = f"http://127.0.0.1:{self._environment['ROOMWARDEN_HEALTH_PORT']}{path}"
+        async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(url) as answer:
+                        if answer.status == 200:
+                            return dict(await answer.json())
+                assert self.status() is None, self.output()
+                await asyncio.sleep(0.05)
 
     def output(self) -> str:
         """What it wrote."""

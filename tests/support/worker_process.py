@@ -1,15 +1,18 @@
 """A worker in a process of its own, to be killed: `python -m tests.support.worker_process segment listen judge`.
 
 Real segment engine, real judge with the starter policy; the recogniser is ``EchoRecogniser``, which is quick and hears
-an offence in everything. Settings come from ROOMWARDEN_* variables. Prints one line when its stages have started.
+an offence in everything, unless the file that RW_TEST_BREAK names is there: then it breaks. Settings come from
+ROOMWARDEN_* variables. Prints one line when its stages have started.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from agents.listen import Listen
@@ -39,6 +42,8 @@ class EchoRecogniser:
     def transcribe(self, jobs: Sequence[SpeechJob], *, thorough: bool = True) -> list[SpeechResult]:
         """One confident result a job."""
         del thorough
+        if (marker := os.environ.get("RW_TEST_BREAK")) and Path(marker).exists():
+            raise RuntimeError("the model broke")
         return [heard(job, echo(job.samples.tobytes())) for job in jobs]
 
     def word_times(self, job: SpeechJob, result: SpeechResult) -> list[Any]:

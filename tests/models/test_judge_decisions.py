@@ -1,0 +1,235 @@
+"""Decisions: evidence, strikes, standing, reasons; one example each."""
+
+from dataclasses import replace
+
+import pytest
+
+from models.judgement import Heard, Judge, SpeakerState, judge_text
+from models.lexicon import load_lexicon, starter_lexicon
+from models.policy import load_policy, starter_policy
+from models.reasons import duration
+
+LEXICON = starter_lexicon()
+JUDGE = Judge(LEXICON, starter_policy())
+
+
+def heard(text: str, utterance: str = "u1", revision: int = 0, final: bool = True, **changes) -> Heard:
+    start = changes.pop("start_ms", 0.0)
+    base = Heard(
+        tenant="t", room="r", room_type="default", role="", minor=False, speaker="s", session="n",
+        utterance_id=utterance, revision=revision, final=final, text=text, language="zh",
+        start_ms=start, end_ms=changes.pop("end_ms", start + 200.0 * max(1, len(text))),
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def run(*findings: Heard, judge: Judge = JUDGE, state: SpeakerState | None = None):
+    """All decisions and the last state."""
+    state = state or SpeakerState()
+    decisions = []
+    for finding in findings:
+        decision = judge.decide(finding, state)
+        state = decision.state
+        decisions.append(decision)
+    return decisions, state
+
+
+def actions(*findings: Heard, judge: Judge = JUDGE) -> list[list[str]]:
+    return [[t.action for t in d.takedowns] for d in run(*findings, judge=judge)[0]]
+
+
+def test_a_phrase_leads_to_a_risk_and_a_takedown_with_reasons():
+    (decision,), _ = run(heard("你好，快加我微信吧"))
+    risk = next(r for r in decision.risks if r.hits[0].entry == "加我微信")
+    assert (risk.category, risk.severity, risk.text_span) == ("ads/contact/off-platform", 2, (4, 8))
+    assert risk.span_ms == pytest.approx((800.0, 1600.0))
+    (takedown,) = decision.takedowns
+    assert (takedown.action, takedown.rule, takedown.target["speaker"]) == ("warn", "contact", "s")
+    assert "加我微信" in takedown.reason["zh"]
+    assert "平台外" in takedown.reason["zh"]
+    assert "“加我微信”" in takedown.reason["en"]
+    assert takedown.policy_version == JUDGE.policy_version
+    assert takedown.facts["lexicon_version"] == JUDGE.lexicon_version
+    assert takedown.facts["risks"][0]["quote"] == "加我微信"
+
+
+def test_strikes_climb_the_ladder_and_fade():
+    minute = 60_000.0
+    speech = [heard("加我微信", f"u{i}", start_ms=i * minute) for i in range(4)]
+    assert actions(*speech) == [["warn"], ["mute"], ["kick"], ["kick"]]
+    later = heard("加我微信", "u9", start_ms=12 * 60 * minute)
+    assert actions(*speech, later)[-1] == ["warn"]
+
+
+def test_severe_categories_skip_the_warning():
+    assert actions(heard("我要杀了你")) == [["mute"]]
+
+
+def test_several_offences_in_one_utterance_give_the_most_severe_action_once():
+    (decision,), state = run(heard("你这个傻逼，我要杀了你，加我微信"))
+    assert [t.rule for t in decision.takedowns] == ["threats"]
+    assert {r.category.split("/")[0] for r in decision.risks} == {"abuse", "threat", "ads"}
+    assert len(state.strikes) == 1
+
+
+def test_a_severe_finding_acts_on_a_partial_unless_it_is_the_last_word():
+    assert actions(heard("我要杀了你", final=False)) == [[]]
+    assert actions(heard("我要杀了你你等着", final=False)) == [["mute"]]
+
+
+def test_a_milder_one_waits_until_it_is_stable():
+    first = heard("加我微信吧一起", revision=0, final=False)
+    second = heard("加我微信吧一起玩", revision=1, final=False)
+    assert actions(first, second) == [[], ["warn"]]
+
+
+def test_a_rule_may_ask_for_the_final_words():
+    judge = Judge(
+        LEXICON, load_policy("policy: p\nrules:\n  - {id: a, category: '*', action: warn, evidence: final}\n")
+    )
+    partials = [heard("加我微信吧一起", revision=i, final=False) for i in range(3)]
+    assert actions(*partials, heard("加我微信吧一起", revision=3), judge=judge) == [[], [], [], ["warn"]]
+
+
+def test_an_utterance_heard_in_many_revisions_acts_once():
+    speech = [heard("我要杀了你你等着" + "啊" * i, revision=i, final=i == 4) for i in range(5)]
+    assert actions(*speech) == [["mute"], [], [], [], []]
+
+
+def test_something_worse_later_in_the_utterance_still_acts():
+    speech = [
+        heard("你这个傻逼你听着", revision=0, final=False), heard("你这个傻逼你听着啊", revision=1, final=False),
+        heard("你这个傻逼你听着我要杀了你", revision=2),
+    ]  # fmt: skip
+    assert actions(*speech) == [[], ["warn"], ["mute"]]
+
+
+def test_self_harm_is_answered_with_help_and_costs_nothing():
+    (decision,), state = run(heard("我真的不想活了"))
+    (takedown,) = decision.takedowns
+    assert (takedown.action, takedown.ttl_s, state.strikes) == ("review", 0, ())
+    assert "不是处罚" in takedown.reason["zh"]
+    assert "not a penalty" in takedown.reason["en"]
+    again = heard("我真的不想活了", "u2", start_ms=60_000.0)
+    assert JUDGE.decide(again, state).takedowns == ()  # cool-down of five minutes
+
+
+def test_urging_others_to_harm_themselves_is_punished():
+    assert actions(heard("你怎么不去死"))[0] == ["mute"]
+
+
+def test_trusted_speakers_are_recorded_but_act_only_when_it_is_severe():
+    (mild, severe), _ = run(heard("加我微信", trusted=True), heard("我要杀了你", "u2", start_ms=5e4, trusted=True))
+    assert mild.risks
+    assert mild.takedowns == ()
+    assert [t.action for t in severe.takedowns] == ["mute"]
+
+
+def test_a_minor_s_track_weighs_more():
+    (decision,), _ = run(heard("加我微信", minor=True))
+    assert decision.risks[0].severity == 3
+
+
+def test_room_types_and_roles_differ():
+    assert actions(heard("你这个傻逼", room_type="game")) == [[]]
+    assert actions(heard("你这个傻逼", role="moderator")) == [["review"]]
+
+
+def test_guarded_words_lead_to_nothing():
+    (decision,), state = run(heard("我要杀了你", guarded="loop"))
+    assert (decision.risks, decision.takedowns, state.tail) == ((), (), ())
+
+
+def test_alternatives_are_heard_with_less_weight():
+    (decision,), _ = run(heard("家里有事", alternatives=("加我微信",)))
+    hit = next(h for r in decision.risks for h in r.hits if "alternative" in h.explain[-1])
+    assert (hit.span, hit.score) == ((0, 4), 0.8)
+
+
+def test_shadow_mode_decides_but_does_not_count():
+    judge = Judge(
+        LEXICON, load_policy("policy: p\ndry_run: true\nrules:\n  - {id: a, category: '*', action: escalate}\n")
+    )
+    decisions, state = run(heard("加我微信"), heard("加我微信", "u2", start_ms=6e4), judge=judge)
+    assert [(t.action, t.dry_run) for d in decisions for t in d.takedowns] == [("warn", True)] * 2
+    assert state.strikes == ()
+
+
+def test_repeated_findings_only():
+    judge = Judge(
+        LEXICON,
+        load_policy("policy: p\nrules:\n  - {id: a, category: '*', action: warn, repeat: {count: 2, within_s: 60}}\n"),
+    )
+    speech = [heard("加我微信", f"u{i}", start_ms=i * 50_000.0) for i in range(2)]
+    assert actions(*speech, judge=judge) == [[], ["warn"]]
+    far = [heard("加我微信", f"u{i}", start_ms=i * 70_000.0) for i in range(2)]
+    assert actions(*far, judge=judge) == [[], []]
+
+
+def test_undeclared_synthetic_voice_asks_for_a_label_when_it_goes_on():
+    voice = {"verdict": "synthetic", "llr": 4.2, "probability": 0.97}
+    speech = [heard("大家好呀", f"u{i}", start_ms=i * 5_000.0, synthetic=voice) for i in range(3)]
+    assert actions(*speech) == [[], ["label_required"], []]
+    declared = [replace(s, declared_synthetic=True) for s in speech]
+    decisions, _ = run(*declared)
+    assert [r.category for r in decisions[0].risks] == ["synthetic/voice/declared"]
+    assert actions(*declared) == [[], [], []]
+    assert actions(heard("大家好", synthetic={"verdict": "not_assessed", "llr": None})) == [[]]
+
+
+def test_a_room_can_be_the_target():
+    judge = Judge(
+        LEXICON, load_policy("policy: p\nrules:\n  - {id: a, category: minors, action: close_room, ttl_s: 60}\n")
+    )
+    (decision,), _ = run(heard("出售幼女视频"), judge=judge)
+    assert decision.takedowns[0].target == {"tenant": "t", "room": "r"}
+
+
+@pytest.mark.parametrize(
+    ("tail", "head"), [("快来加我", "微信聊"), ("快来加我微", "微信聊聊吧"), ("add me on", "WhatsApp now")]
+)
+def test_a_phrase_across_two_utterances_is_found_once(tail, head):
+    first = heard(tail, "u1", start_ms=0.0, end_ms=12_000.0)
+    second = heard(head, "u2", start_ms=11_600.0, end_ms=13_000.0)
+    decisions, _ = run(first, second)
+    assert [len(d.takedowns) for d in decisions] == [0, 1]
+    assert any("began in the utterance before" in h.explain for r in decisions[1].risks for h in r.hits)
+
+
+def test_nothing_is_carried_over_a_pause():
+    first = heard("快来加我", "u1", start_ms=0.0, end_ms=2_000.0)
+    second = heard("微信", "u2", start_ms=9_000.0, end_ms=10_000.0)
+    assert actions(first, second) == [[], []]
+
+
+def test_a_line_of_the_command():
+    lexicon = load_lexicon("- list: a\n  category: x/y/z\n  match: [exact]\n  entries: [加微信]\n")
+    line = judge_text("快加微信", lexicon, load_policy("policy: p\nrules:\n  - {id: r, category: x, action: warn}\n"))
+    assert line == {
+        "text": "快加微信",
+        "hits": [{"list": "a", "entry": "加微信", "category": "x/y/z", "span": [1, 4], "match": "exact"}],
+        "categories": ["x/y/z"],
+        "action": "warn",
+    }
+    assert judge_text("你好", LEXICON, starter_policy())["action"] is None
+    explained = judge_text("加 微 信", LEXICON, starter_policy(), explain=True)
+    assert explained["rule"] == "contact"
+    assert {"severity", "score", "explain"} <= explained["hits"][0].keys()
+
+
+@pytest.mark.parametrize("action", ["label_required", "review", "warn", "mute", "kick", "suspend", "close_room"])
+@pytest.mark.parametrize("category", [*sorted({e.category for e in LEXICON.entries}), "something/else/entirely"])
+def test_every_reason_quotes_says_what_and_offers_an_appeal(category, action):
+    from models.reasons import reason
+
+    said = reason(category, "原话", action, 3600, care=False)
+    assert all("原话" in text for text in said.values())
+    assert "申诉" in said["zh"]
+    assert "appeal" in said["en"]
+    assert "{" not in said["zh"] + said["en"]
+
+
+def test_durations_in_words():
+    assert duration(300) == (" 5 分钟", " for 5 minutes")
+    assert duration(3600) == (" 1 小时", " for 1 hour")
+    assert duration(0) == ("", "")
