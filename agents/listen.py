@@ -51,6 +51,7 @@ class Listen(Stage):
         super().__init__(settings, metrics)
         self.recogniser = recogniser
         self._languages: OrderedDict[str, dict[str, float]] = OrderedDict()
+        self._hearing: set[str] = set()
         self._skipped: OrderedDict[str, None] = OrderedDict()
         self._limits = BatchLimits(
             max_batch=settings.max_batch,
@@ -124,11 +125,15 @@ class Listen(Stage):
     def _choose(self, _: Sequence[Work[_Heard]], now_s: float) -> list[Work[_Heard]]:
         self._skip(lambda work: not work.item.utterance.final and now_s - work.added_at > PARTIAL_PATIENCE_S)
         now_ms = int(now_s * 1000.0)
-        queue = [_pending(work) for work in self._batcher.pending]
+        # Revisions of one utterance keep their order: the next one waits until the one in the model is published.
+        free = [work for work in self._batcher.pending if work.item.utterance.utterance_id not in self._hearing]
+        queue = [_pending(work) for work in free]
         if readiness(queue, now_ms, self._limits) not in ("full", "due"):
             return []
         chosen = set(plan(queue, self._limits).ids)
-        return [work for work in self._batcher.pending if work.item.job.id in chosen]
+        batch = [work for work in free if work.item.job.id in chosen]
+        self._hearing.update(work.item.utterance.utterance_id for work in batch)
+        return batch
 
     def _recognise(self, items: list[_Heard]) -> list[SpeechResult]:
         if self.recogniser is None:
@@ -148,6 +153,7 @@ class Listen(Stage):
             if heard.utterance.final:
                 outgoing.append(self._coverage(heard.utterance))
         await self.publish(outgoing)
+        self._hearing.difference_update(heard.utterance.utterance_id for heard, _ in pairs)
         for heard, _ in live:
             self.observe_latency(heard.utterance.end_ms, heard.utterance.final)
             self.window.finish(heard.slot)

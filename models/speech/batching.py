@@ -38,7 +38,7 @@ class BatchLimits:
 
     max_batch: int = 16
     max_padded_seconds: float = 160.0
-    pad_seconds: float = 2.0
+    pad_seconds: float = 1.5
     stretch: float = 1.6
     fill_ms: int = 40
 

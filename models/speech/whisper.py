@@ -14,66 +14,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.speech import guard
+from models.speech import guard, timing
 from models.speech.batching import group_by_length
 from models.speech.language import Choice, LanguagePolicy
 from models.speech.mel import HOP, MAX_FRAMES, SAMPLE_RATE, LogMel, as_float, frames_of
+from models.speech.options import MAX_SECONDS, Effort, WhisperOptions
 from models.speech.text import compression_ratio
 from models.speech.types import Alternative, SpeechJob, SpeechResult, Word
-from models.speech.vocabulary import SECONDS_PER_TIMESTAMP, Vocabulary, WordTokens, split_cjk
+from models.speech.vocabulary import Vocabulary
 from models.weights import Weights
 
-MAX_SECONDS: Final = MAX_FRAMES * HOP / SAMPLE_RATE
 COMPUTE_TYPES: Final[Mapping[str, str]] = MappingProxyType({"cpu": "int8", "cuda": "float16"})
 """Default arithmetic by device; bfloat16 and int8_float16 are for the operator to choose."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How hard to listen: silence added after the speech, the least length encoded, beam width (1: greedy)."""
-
-    pad_seconds: float
-    least_seconds: float
-    beam: int
-
-    def padded_seconds(self, seconds: float) -> float:
-        """Return the length that an utterance of `seconds` is padded to."""
-        return min(MAX_SECONDS, max(self.least_seconds, seconds + self.pad_seconds))
-
-
-@dataclass(frozen=True, slots=True)
-class WhisperOptions:
-    """Everything that can be set. Sources of the values: docs/models.md, "Recogniser".
-
-    `retry_logprob`: a result below it is tried again with effort `second`. `retry_share`: at most this share
-    of a batch (and at least one) is. `split_share`: at most this share of a batch is decoded in two languages.
-    A transcript may have `tokens_base` + `tokens_per_second` times its seconds in tokens.
-    `silence_dbfs`: an utterance whose peak is below is not decoded at all.
-    """
-
-    first: Effort = Effort(pad_seconds=1.5, least_seconds=4.0, beam=1)
-    second: Effort = Effort(pad_seconds=3.0, least_seconds=10.0, beam=5)
-    max_batch: int = 16
-    stretch: float = 1.6
-    language: LanguagePolicy = field(default_factory=LanguagePolicy)
-    guard: guard.Thresholds = guard.DEFAULT
-    retry_logprob: float = -1.0
-    retry_share: float = 0.25
-    split_share: float = 0.5
-    tokens_base: int = 10
-    tokens_per_second: float = 12.0
-    silence_dbfs: float = -60.0
-
-    def token_cap(self, seconds: float) -> int:
-        """Return how many tokens an utterance of `seconds` may have."""
-        return self.tokens_base + int(self.tokens_per_second * seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +146,7 @@ class WhisperRecogniser:
         prompt = self._vocabulary.align_prompt(result.language)
         spoken = min(MAX_FRAMES, frames_of(job.seconds))
         path = self._model.align(self._view(memory), prompt, [tokens], [spoken])[0]
-        starts = _token_starts(path.alignments, len(tokens))
-        found: list[Word] = []
-        for word, (start, end) in zip(words, _word_edges(words, starts), strict=True):
-            probability = float(np.mean(path.text_token_probs[word.first : word.last + 1]))
-            found.extend(_spread(word.text, start, end, probability))
-        return found
+        return timing.words(words, path.alignments, path.text_token_probs, len(tokens))
 
     def _pass(self, jobs: Mapping[int, SpeechJob], effort: Effort) -> dict[int, _Draft]:
         """Decode `jobs` once, in groups of like length."""
@@ -393,40 +347,3 @@ def _alternatives(draft: _Draft) -> tuple[Alternative, ...]:
             seen.add(reading.text)
             found.append(Alternative(reading.text, reading.language, reading.avg_logprob))
     return tuple(found)
-
-
-def _word_edges(words: Sequence[WordTokens], starts: Sequence[float]) -> list[tuple[float, float]]:
-    """Return start and end of each word in seconds, the first and the last not stretched over silence.
-
-    Attention lets the first word begin with the audio and the last end with it; as in OpenAI's
-    `whisper/timing.py`, neither may last longer than twice the median word.
-    """
-    edges = [(starts[word.first], max(starts[word.first], starts[word.last + 1])) for word in words]
-    longest = max(0.2, 2.0 * float(np.median([end - start for start, end in edges])))
-    start, end = edges[0]
-    edges[0] = (max(start, end - longest), end)
-    start, end = edges[-1]
-    edges[-1] = (start, min(end, start + longest))
-    return edges
-
-
-def _spread(text: str, start: float, end: float, probability: float) -> list[Word]:
-    """Return the word with its times; a token of several Chinese characters is shared out among them evenly."""
-    parts = split_cjk(text)
-    edges = [round(1000 * (start + (end - start) * place / len(parts))) for place in range(len(parts) + 1)]
-    return [Word(part, edges[place], edges[place + 1], probability) for place, part in enumerate(parts)]
-
-
-def _token_starts(alignments: Sequence[tuple[int, int]], count: int) -> list[float]:
-    """Return when each text token begins, in seconds, and as the last entry when the last one ends.
-
-    The path of dynamic time warping goes through (token, position) pairs in order; a token begins at the first
-    position that belongs to it. Token `count` is the end of text.
-    """
-    starts: dict[int, int] = {}
-    last = 0
-    for token, position in alignments:
-        starts.setdefault(token, position)
-        last = position
-    times = [starts.get(token, last) for token in range(count + 1)]
-    return [SECONDS_PER_TIMESTAMP * at for at in times]

@@ -1,7 +1,7 @@
 """An offending phrase at every 100 ms offset of the stream, in every codec and chunk size, is found, once.
 
 The way of the data without Kafka: encoded chunks through the segment engine, the recogniser and the judge, partial
-revisions included, as the stages do it. A second test lays the phrase over the place where continuous talk is cut.
+revisions included, as the stages do it. A second test lays the phrase over the places where continuous talk is cut.
 """
 
 from __future__ import annotations
@@ -137,16 +137,16 @@ def test_found_once_at_every_offset(codec: CodecName, recogniser: Recogniser) ->
     assert_found_once(tracks)
 
 
-def test_found_once_across_the_cut_of_continuous_talk(recogniser: Recogniser) -> None:
+def test_found_once_across_the_cuts_of_continuous_talk(recogniser: Recogniser) -> None:
     phrase = voice(PHRASE)
     talk = np.concatenate([voice(SCENARIOS / "audio" / "demo" / f"{name}.opus") for name in TALK * 2])
     tracks = []
     for offset_ms in range(9000, 12000, 200):
         begin = offset_ms * 16
-        # No pause at all, so that the utterance runs into its maximum and is cut where it is quietest.
+        # No pause of a hangover's length, so that the talk is cut at a short one, or where it is quietest.
         samples = np.concatenate([talk[:begin], phrase, talk[begin : begin + 4 * RATE], np.zeros(RATE, np.int16)])
         tracks.append(segment(f"+{offset_ms} ms", samples, Codec(name="pcm", chunk_ms=200), partials=True))
-    causes = {utterance.cause for track in tracks for utterance in track.cut if utterance.final}
-    assert "maximum" in causes
+    # The phrase must meet cuts, or the test shows nothing.
+    assert all(sum(utterance.final for utterance in track.cut) >= 2 for track in tracks)
     judge_all(tracks, recogniser)
     assert_found_once(tracks)

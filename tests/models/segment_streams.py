@@ -50,7 +50,7 @@ class Loudness:
         self.calls += 1
         loud = np.abs(windows[:, 64:]).mean(axis=1) > 300
         for slot, is_loud in zip(slots, loud.tolist(), strict=True):
-            self.states[slot] = 0.4 * self.states[slot] + 0.6 * is_loud
+            self.states[slot] = 0.6 * self.states[slot] + 0.4 * is_loud
         return np.array([self.states[slot] for slot in slots], np.float32)
 
 

@@ -93,6 +93,30 @@ def test_a_long_utterance_is_cut_with_overlap_at_a_quiet_point():
     assert second.accounted == len(second.samples) - 3_200
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_is_wrong_within_an_overlap_is_told_once(killed):
+    loud = burst(4_000)
+    loud[16 * 1_600 : 16 * 1_750] //= 20
+    chunks = cut(loud)
+    chunks[76] = replace(chunks[76], payload=b"?")
+    del chunks[79]
+    outputs = run(engine(), chunks)
+    first = finals(outputs)[0]
+    assert first.cause == "maximum"
+    assert first.position.sequence < 76
+    if killed:
+        successor = engine()
+        successor.resume("t", first.position)
+        until = outputs[: outputs.index(first) + 1]
+        acknowledged = released(until)
+        outputs = [*until, *run(successor, [c for c in chunks if c.token not in acknowledged])]
+    assert [r.token for r in rejected(outputs)] == [76]
+    assert [s.accounted for s in spans(outputs, "lost")] == [320]
+    assert [s.start_ms for s in spans(outputs, "gap")] == [START_MS + 79 * 20]
+    assert sum(o.accounted for o in outputs) == 16 * 3_980
+    assert sorted(released(outputs)) == [i for i in range(200) if i != 79]
+
+
 def test_the_overlap_keeps_its_chunks_unacknowledged():
     segments = engine()
     outputs = []

@@ -8,9 +8,10 @@ import soundfile
 
 from models import weights
 from models.speech import SpeechJob, simplify
+from models.speech.options import WhisperOptions
 from models.speech.text import units
 from models.speech.vocabulary import Vocabulary, split_cjk
-from models.speech.whisper import WhisperOptions, WhisperRecogniser
+from models.speech.whisper import WhisperRecogniser
 
 pytestmark = pytest.mark.weights
 
