@@ -73,7 +73,10 @@ class Batcher(Generic[W, R]):
             await self._arrived.wait()
             chosen = self._choose(self._pending, self._clock())
             if not chosen:
-                if self._pending:
+                if delivery is not None:
+                    await delivery  # nothing else would ask it for its error
+                    delivery = None
+                elif self._pending:
                     await asyncio.sleep(FILL_POLL_S)
                 else:
                     self._arrived.clear()

@@ -188,6 +188,72 @@ async def test_an_error_of_delivery_ends_serving_whether_or_not_more_waits(bench
         await asyncio.wait_for(asyncio.shield(bench.task), PATIENCE_S)
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+async def test_an_error_of_delivery_comes_out_though_nothing_else_is_chosen(lanes: int) -> None:
+    """What waited behind the batch was superseded, or another lane took it."""
+    refused = asyncio.Event()
+
+    async def deliver(pairs: list[tuple[str, str]], seconds: float) -> None:
+        del pairs, seconds
+        await refused.wait()
+        raise ConnectionError("the broker is gone")
+
+    gate = threading.Event()
+
+    def run(items: list[str]) -> list[str]:
+        gate.wait(PATIENCE_S)
+        return items
+
+    def choose(pending: Sequence[Work[str]], _: float) -> list[Work[str]]:
+        return [work for work in pending if work.item == "a"]
+
+    batcher: Batcher[str, str] = Batcher(choose, run, deliver, lanes=lanes)
+    task = asyncio.create_task(batcher.serve())
+    batcher.add("a")
+    batcher.add("b")
+    async with asyncio.timeout(PATIENCE_S):
+        while len(batcher.pending) == 2:
+            await asyncio.sleep(0.001)
+    gate.set()
+    await asyncio.sleep(0.02)  # the lane looks for more, finds "b" only, and does not choose it
+    batcher.pending.clear()
+    await asyncio.sleep(0.02)
+    refused.set()
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(task, PATIENCE_S)
+
+
+async def test_as_many_batches_at_once_as_there_are_lanes_and_no_more() -> None:
+    bench = Bench(full=1)
+    bench.batcher = Batcher(bench.choose, bench.run, bench.deliver, lambda: bench.now, lanes=2)
+    task = asyncio.create_task(bench.batcher.serve())
+    bench.gate.clear()
+    for item in "abcdef":
+        bench.batcher.add(item)
+    await bench.until(lambda: bench.running == 2)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(bench.batches) == 2
+    bench.gate.set()
+    await bench.until(lambda: len(bench.delivered) == 6)
+    assert sorted(bench.delivered) == list("ABCDEF")
+    assert bench.most_running == 2
+    assert len(bench.threads) == 2
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_error_in_one_lane_ends_them_all() -> None:
+    bench = Bench(full=1)
+    bench.fail_on = "b"
+    bench.batcher = Batcher(bench.choose, bench.run, bench.deliver, lambda: bench.now, lanes=2)
+    task = asyncio.create_task(bench.batcher.serve())
+    for item in "abcd":
+        bench.batcher.add(item)
+    with pytest.raises(RuntimeError, match="the model broke"):
+        await asyncio.wait_for(task, PATIENCE_S)
+
+
 async def test_a_model_that_returns_too_few_results_ends_serving() -> None:
     batcher: Batcher[str, str] = Batcher(lambda pending, _: list(pending), lambda _: [], _ignore)
     task = asyncio.create_task(batcher.serve())

@@ -67,6 +67,9 @@ async def all_taken_down(side: Platform, wanted: set[str]) -> None:
     assert {t.action for t in side.of(records.Takedown) if t.target.room in wanted} == {"warn"}
 
 
+# Under heavy load a rebalance now and then stalls on the embedded broker; until the delivery work has settled that on
+# Apache Kafka, this runs with `make test-kafka` only.
+@pytest.mark.kafka
 async def test_a_second_worker_takes_its_share_and_then_everything(
     broker: Broker, side: Platform, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.segmenting import Chunk, Position, SegmentSettings, Utterance
-from tests.models.audio_makers import chunks_of, silence
+from tests.models.audio_makers import chunks_of, noise, silence
 from tests.models.segment_streams import (
     FOREVER,
     START_MS,
@@ -117,6 +117,16 @@ def test_what_is_wrong_within_an_overlap_is_told_once(killed):
     assert sorted(released(outputs)) == [i for i in range(200) if i != 79]
 
 
+def test_an_utterance_that_ends_within_the_overlap_is_no_new_one():
+    settings = short_settings()
+    endpoint = replace(settings.track.endpoint, overlap_ms=400, tail_ms=30)
+    sound = np.concatenate([burst(1_750), noise(150, 5.0), silence(1_000)])
+    outputs = run(engine(replace(settings, track=replace(settings.track, endpoint=endpoint))), cut(sound))
+    assert [u.cause for u in finals(outputs)] == ["maximum"]
+    assert sum(o.accounted for o in outputs) == len(sound)
+    assert finals(outputs)[0].accounted == len(finals(outputs)[0].samples)
+
+
 def test_the_overlap_keeps_its_chunks_unacknowledged():
     segments = engine()
     outputs = []
@@ -134,7 +144,7 @@ def test_partials_hold_the_latest_seconds_only():
     partials = [o for o in outputs if isinstance(o, Utterance) and not o.final]
     assert [p.revision for p in partials] == list(range(len(partials)))
     assert len(partials) == 5
-    assert [len(p.samples) / 16 for p in partials] == [320, 640, 960, 1_000, 1_000]
+    assert [len(p.samples) / 16 for p in partials] == [352, 672, 992, 1_000, 1_000]
     assert partials[-1].first_sequence > partials[-1].utterance_sequence
     assert not any(p.accounted or p.released or p.position for p in partials)
     assert finals(outputs)[0].revision == 5
