@@ -95,7 +95,7 @@ async def test_nothing_is_acknowledged_before_the_broker_has_confirmed_the_findi
 
 
 async def test_utterances_of_many_rooms_share_a_batch(tmp_path: Path, recogniser: ScriptedRecogniser) -> None:
-    stage = stage_of(tmp_path, recogniser, max_batch=3, batch_wait_ms=1000)
+    stage = stage_of(tmp_path, recogniser, max_batch=3, batch_wait_ms=1000, batch_seconds=100)
     async with running(stage) as run:
         for n in range(3):
             await run.put(said("你好", n, room=f"room-{n}"), partition=n)
@@ -107,7 +107,7 @@ async def test_results_are_acknowledged_in_offset_order_across_batches(
     tmp_path: Path, recogniser: ScriptedRecogniser
 ) -> None:
     """The short ones behind a long one go first; its partition waits for it all the same."""
-    stage = stage_of(tmp_path, recogniser, max_batch=2)
+    stage = stage_of(tmp_path, recogniser, max_batch=2, replicas=1)
     async with running(stage) as run:
         recogniser.gate.clear()
         await run.put(said("先", 0))
@@ -121,14 +121,17 @@ async def test_results_are_acknowledged_in_offset_order_across_batches(
     assert [f.utterance_id for f in run.of(records.Finding)] == [identity.split(".")[0] for identity in order]
 
 
-async def test_never_two_batches_at_once(tmp_path: Path, recogniser: ScriptedRecogniser) -> None:
-    stage = stage_of(tmp_path, recogniser, max_batch=2)
+@pytest.mark.parametrize("replicas", [1, 2])
+async def test_no_more_batches_at_once_than_the_model_has_replicas(
+    tmp_path: Path, recogniser: ScriptedRecogniser, replicas: int
+) -> None:
+    stage = stage_of(tmp_path, recogniser, max_batch=2, replicas=replicas)
     async with running(stage) as run:
         for n in range(20):
             await run.put(said("字", n), partition=n % 4)
         await run.until(lambda: all(run.acked), "the acknowledgements")
-    assert recogniser.most_running == 1
-    assert len(recogniser.threads) == 1
+    assert recogniser.most_running <= replicas
+    assert len(recogniser.threads) <= replicas
 
 
 async def test_a_newer_revision_replaces_a_partial_that_still_waits(
@@ -145,6 +148,62 @@ async def test_a_newer_revision_replaces_a_partial_that_still_waits(
         recogniser.gate.set()
         await run.until(lambda: all(run.acked), "the acknowledgements")
     assert [(f.utterance_id, f.revision) for f in run.of(records.Finding)] == [("ut_9", 2), ("ut_1", 2)]
+    assert [f.degraded for f in run.of(records.Finding)] == [[], ["partials-skipped"]]
+    assert stage.metrics.registry.get_sample_value("roomwarden_partials_skipped_total") == 2.0
+
+
+async def test_a_partial_that_waited_too_long_is_left_out(
+    stage: Listen, recogniser: ScriptedRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.listen.PARTIAL_PATIENCE_S", -1.0)
+    async with running(stage) as run:
+        await run.put(said("加我", 1, revision=0, final=False))
+        await run.until(lambda: all(run.acked), "the acknowledgement")
+        await run.put(said("加我微信", 1, revision=1))
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    assert [(f.revision, f.degraded) for f in run.of(records.Finding)] == [(1, ["partials-skipped"])]
+
+
+async def test_a_final_waits_as_long_as_it_takes(
+    stage: Listen, recogniser: ScriptedRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.listen.PARTIAL_PATIENCE_S", -1.0)
+    async with running(stage) as run:
+        await run.put(said("加我微信"))
+        await run.until(lambda: all(run.acked), "the acknowledgement")
+    assert len(run.of(records.Finding)) == 1
+
+
+async def test_revisions_of_one_utterance_keep_their_order_though_batches_run_side_by_side(
+    tmp_path: Path, recogniser: ScriptedRecogniser
+) -> None:
+    stage = stage_of(tmp_path, recogniser, replicas=2)
+    async with running(stage) as run:
+        recogniser.gate.clear()
+        await run.put(said("加我", 1, revision=0, final=False))
+        await run.until(recogniser.started.is_set, "the first batch")
+        await run.put(said("加我微信", 1, revision=1))
+        await run.put(said("别的", 2))
+        await run.until(lambda: len(recogniser.batches) == 2, "the second batch")
+        assert recogniser.batches == [["ut_1.0"], ["ut_2.2"]]
+        recogniser.gate.set()
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    heard = [(f.utterance_id, f.revision) for f in run.of(records.Finding)]
+    assert heard.index(("ut_1", 0)) < heard.index(("ut_1", 1))
+
+
+async def test_the_second_pass_is_left_out_while_many_wait(tmp_path: Path, recogniser: ScriptedRecogniser) -> None:
+    stage = stage_of(tmp_path, recogniser, replicas=1, max_batch=1)
+    async with running(stage) as run:
+        recogniser.gate.clear()
+        await run.put(said("先", 0))
+        await run.until(recogniser.started.is_set, "the first batch")
+        for n in range(1, 8):
+            await run.put(said("字", n))
+        await run.until(lambda: stage.window.outstanding == 8, "all to be taken in")
+        recogniser.gate.set()
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    assert recogniser.thorough == [True, False, False, True, True, True, True, True]
 
 
 async def test_a_final_is_never_replaced(stage: Listen, recogniser: ScriptedRecogniser) -> None:

@@ -168,6 +168,7 @@ class ScriptedRecogniser:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.jobs: list[SpeechJob] = []
+        self.thorough: list[bool] = []
         self.running = 0
         self.most_running = 0
         self.threads: set[int] = set()
@@ -177,7 +178,7 @@ class ScriptedRecogniser:
 
     def transcribe(self, jobs: Sequence[SpeechJob], *, thorough: bool = True) -> list[SpeechResult]:
         """One result a job."""
-        del thorough
+        self.thorough.append(thorough)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         self.threads.add(threading.get_ident())
