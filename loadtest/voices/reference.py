@@ -24,7 +24,7 @@ from loadtest import clips, sounds
 from loadtest.clips import RATE
 from loadtest.schema import Language, Voice
 from loadtest.sounds import Samples
-from loadtest.voices import degrade
+from loadtest.voices import degrade, recordings
 from loadtest.voices.engines import RATE as ENGINE_RATE
 from loadtest.voices.engines import Engines
 
@@ -158,21 +158,13 @@ def degraded(out: Path, entry: Entry, number: int, others: Sequence[Samples], *,
 def recorded(out: Path) -> list[Entry]:
     """Human recordings with known text, as recorded and through Opus; empty where none is installed."""
     entries = []
-    for folder, transcripts in (("librivox", "librivox/transcription"), ("cards", "cards/cards.transcription")):
-        try:
-            lines = clips.locate(f"recordings:{transcripts}", out).read_text(encoding="utf-8").splitlines()
-        except clips.NoRecordingError as missing:
-            print(f"left out: {missing}")
-            continue
-        for line in lines:
-            words, _, name = line.rpartition("(")
-            sentence = Sentence(name.strip(") "), " ".join(words.replace("<s>", "").replace("</s>", "").split()), "en")
-            source = clips.locate(f"recordings:{folder}/{sentence.id}.wav", out)
-            speech = clips.read(source).astype(np.float32) / np.float32(32768)
-            for condition, sound in (("clean", speech), ("opus24", degrade.through_opus(speech))):
-                path = out / "recorded" / condition / f"{folder}-{sentence.id}.flac"
-                _write(path, sound)
-                entries.append(_entry(out, path, sentence, folder, "human", condition, "recorded"))
+    for recording in recordings.installed(out):
+        sentence = Sentence(recording.id, recording.text, "en")
+        speech = clips.read(recording.path).astype(np.float32) / np.float32(32768)
+        for condition, sound in (("clean", speech), ("opus24", degrade.through_opus(speech))):
+            path = out / "recorded" / condition / f"{recording.corpus}-{sentence.id}.flac"
+            _write(path, sound)
+            entries.append(_entry(out, path, sentence, recording.corpus, "human", condition, "recorded"))
     return entries
 
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from loadtest.schema import Voice
-from loadtest.voices import reference
+from loadtest.voices import recordings, reference
 from loadtest.voices.engines import RATE
 
 SUBSET = Path(__file__).parents[1] / "data" / "replay" / "reference"
@@ -66,6 +66,7 @@ class Buzzer:
 def test_making_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference, "Engines", Buzzer)
     monkeypatch.setattr("loadtest.clips.RECORDINGS", ())
+    monkeypatch.setattr("loadtest.voices.recordings.PROMPTS", tmp_path / "none")
     entries = reference.build(tmp_path, limit=3)
     assert len(entries) == 3 * 2 * 2 * 6
     lines = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -91,11 +92,29 @@ def test_recordings_come_with_their_words(tmp_path: Path, monkeypatch: pytest.Mo
     (cards / "cards.transcription").write_text("<s> ten of clubs  </s> (001)\n", encoding="utf-8")
     soundfile.write(cards / "001.wav", np.zeros(16_000, np.int16) + 1000, 16_000)
     monkeypatch.setattr("loadtest.clips.RECORDINGS", (tmp_path / "data",))
+    monkeypatch.setattr("loadtest.voices.recordings.PROMPTS", tmp_path / "none")
     entries = reference.recorded(tmp_path / "out")
     assert [(entry.text, entry.condition, entry.engine) for entry in entries] == [
         ("ten of clubs", "clean", "human"),
         ("ten of clubs", "opus24", "human"),
     ]
+
+
+def test_prompts_are_whole_sentences_that_are_there(tmp_path: Path) -> None:
+    for name in ("conf-full", "beep", "added", "menu", "digits/one"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.wav").touch()
+    texts = """; Core Asterisk Sounds in English
+
+conf-full: That conference is  full.
+beep: [this is a simple beep tone]
+added: Added.
+menu: Press 1 to hear them again.
+digits/one: This one is in a folder
+gone: This file is not installed.
+"""
+    found = [(recording.id, recording.text) for recording in recordings.prompts(tmp_path, texts)]
+    assert found == [("conf-full", "That conference is full."), ("digits-one", "This one is in a folder")]
 
 
 def test_the_subset_is_complete_and_small() -> None:
