@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.batching import Batcher, Work
+from agents.heads import Heads, complete
 from agents.stage import Stage
+from models.heads import NOTHING, Assessment
 from models.speech import Recogniser, SpeechJob, SpeechResult
 from models.speech.batching import BatchLimits, Pending, plan, readiness
 from models.speech.language import update_prior
@@ -40,6 +43,7 @@ class _Heard:
     slot: Slot
     utterance: records.Utterance
     job: SpeechJob
+    assessment: Assessment = NOTHING
 
 
 class Listen(Stage):
@@ -50,6 +54,7 @@ class Listen(Stage):
     def __init__(self, settings: Settings, metrics: Metrics, recogniser: Recogniser | None = None) -> None:
         super().__init__(settings, metrics)
         self.recogniser = recogniser
+        self.heads = Heads(settings)
         self._languages: OrderedDict[str, dict[str, float]] = OrderedDict()
         self._hearing: set[str] = set()
         self._skipped: OrderedDict[str, None] = OrderedDict()
@@ -79,6 +84,7 @@ class Listen(Stage):
                 )
 
             await self._batcher.on_owner(load)
+        await asyncio.to_thread(self.heads.load)
         self.loaded = True
 
     async def receive(self, row: Topic, slot: Slot) -> None:
@@ -139,7 +145,12 @@ class Listen(Stage):
         if self.recogniser is None:
             raise RuntimeError("listen runs before its recogniser is loaded")
         thorough = len(self._batcher.pending) <= BUSY
-        return self.recogniser.transcribe([item.job for item in items], thorough=thorough)
+        jobs = [item.job for item in items]
+        assessing = self.heads.begin(jobs, busy=not thorough)
+        results = self.recogniser.transcribe(jobs, thorough=thorough)
+        for item, assessment in zip(items, assessing.result(), strict=True):
+            item.assessment = assessment
+        return results
 
     async def _deliver(self, pairs: list[tuple[_Heard, SpeechResult]], seconds: float) -> None:
         self.metrics.observe("roomwarden_batch_size", len(pairs))
@@ -149,7 +160,7 @@ class Listen(Stage):
         live = [(heard, result) for heard, result in pairs if not heard.slot.stale]
         for heard, result in live:
             self._remember(heard.utterance, result)
-            outgoing.append(self._finding(heard.utterance, result, now_ms))
+            outgoing.append(complete(self._finding(heard.utterance, result, now_ms), heard.assessment))
             if heard.utterance.final:
                 outgoing.append(self._coverage(heard.utterance))
         await self.publish(outgoing)

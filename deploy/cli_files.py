@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -75,29 +75,38 @@ def score(
     files: Annotated[list[Path], typer.Argument(help="Audio files of any common format.")],
     json_output: Json = False,
 ) -> None:
-    """Print the synthetic-voice verdict of each file; not_assessed while no detector is installed."""
-    from deploy.hearing import utterances
+    """Print for each file whether its voice is synthetic; the score is that of the whole file, however short."""
+    from deploy import hearing
     from loadtest.clips import NoRecordingError, UnreadableClipError
+    from models.synthetic import DetectorError, SyntheticDetector
 
+    try:
+        detector = SyntheticDetector(threads=settings_from().threads)
+    except DetectorError as problem:
+        raise Failure(str(problem)) from None
     failed = False
     for file in files:
         try:
-            speech_ms = sum(part.speech_ms for part in utterances(file))
+            found = hearing.score(detector, file)
         except (UnreadableClipError, NoRecordingError, FileNotFoundError) as problem:
             failed = True
             _bad_file(file, problem, json_output)
             continue
-        line: dict[str, Any] = {
-            "file": str(file),
-            "verdict": "not_assessed",
-            "llr": None,
-            "probability": None,
-            "speech_seconds": round(speech_ms / 1000.0, 2),
-        }
         if json_output:
-            emit(line)
-        else:
-            print(f"{file}: {line['verdict']}, {line['speech_seconds']} s of speech")
+            emit(
+                {
+                    "file": str(file),
+                    "verdict": found.verdict,
+                    "llr": round(found.llr, 4),
+                    "probability": round(found.probability, 4),
+                    "speech_seconds": round(found.speech_seconds, 2),
+                }
+            )
+            continue
+        print(
+            f"{file}: {found.verdict}, log-likelihood ratio {found.llr:+.2f}, probability {found.probability:.2f}, "
+            f"{found.speech_seconds:.2f} s of speech"
+        )
     if failed:
         raise typer.Exit(1)
 

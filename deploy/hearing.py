@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from loadtest import clips
 from models.segmenting import SegmentEngine
 from models.segments import Chunk, Utterance
 from models.speech import Recogniser, SpeechJob, SpeechResult
+from models.synthetic import SyntheticDetector, SyntheticVerdict
+from models.synthetic.windows import FRAME, loud_frames
 
 CHUNK_MS = 200
 SAMPLE_RATE = 16_000
+PER_MS = SAMPLE_RATE // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,21 @@ def hear(recogniser: Recogniser, path: Path) -> list[HeardUtterance]:
         HeardUtterance(utterance.start_ms / 1000.0, utterance.end_ms / 1000.0, result)
         for utterance, result in zip(cut, results, strict=True)
     ]
+
+
+def score(detector: SyntheticDetector, path: Path) -> SyntheticVerdict:
+    """What the detector says of a whole file; speech is what `segment` would cut out of it.
+
+    Raises:
+        clips.UnreadableClipError: when the file cannot be decoded.
+    """
+    samples = clips.read(path).astype(np.float32) / 32768.0
+    cut = utterances(path)
+    mask = loud_frames(samples)
+    spoken = np.zeros_like(mask)
+    for utterance in cut:
+        spoken[int(utterance.start_ms * PER_MS / FRAME) : int(utterance.end_ms * PER_MS / FRAME) + 1] = True
+    return detector.score(samples, mask & spoken, speech_seconds=sum(part.speech_ms for part in cut) / 1000.0)
 
 
 def _finals(engine: SegmentEngine, now_ms: float) -> Iterator[Utterance]:

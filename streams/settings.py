@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(16, ge=1, le=256, description="Most utterances in one batch.")
 
+    synthetic: bool = Field(True, description="Assess whether voices are synthetic.")
+
     # segment
     max_chunk_bytes: int = Field(1_048_576, ge=1024, description="Larger chunks go to the dead letters.")
     max_clock_skew_ms: float = Field(

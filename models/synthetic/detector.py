@@ -16,9 +16,10 @@ from models.synthetic.windows import (
     Mask,
     Samples,
     loud_frames,
-    speech_seconds,
+    speech_seconds_in,
     window_spans,
 )
+from models.weights import WeightsError
 
 MINIMUM_SPEECH_SECONDS = 2.0
 
@@ -27,7 +28,7 @@ _STRIDE = SAMPLE_RATE // 50  # samples per encoder frame
 _SHORTEST = SAMPLE_RATE // 4  # the graph's statistics need a dozen frames
 
 
-class DetectorError(ValueError):
+class DetectorError(WeightsError):
     """The weights or the audio cannot be used; the message says which and what to do."""
 
 
@@ -70,25 +71,33 @@ class SyntheticDetector:
         lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.card.sha256.items()))
         return hashlib.sha256(lines.encode()).hexdigest()
 
-    def score(self, samples: Samples, speech_mask: Mask | None = None) -> SyntheticVerdict:
+    def score(
+        self, samples: Samples, speech_mask: Mask | None = None, *, speech_seconds: float | None = None
+    ) -> SyntheticVerdict:
         """Return the verdict on one utterance.
 
         `speech_mask` has one entry per 10 ms of `samples`, true where there is speech (not music, not singing);
-        without it, frames within 35 dB of the loudest count. Only windows with 2 s of speech bear on the
-        verdict; if there are none it is `insufficient`, and the score of the whole is given for the record.
-        Raises DetectorError if `samples` is not one-dimensional or the mask's length does not fit.
+        without it, frames within 35 dB of the loudest count. `speech_seconds` is what a voice activity detector
+        found in the whole, where one has looked. Only windows with 2 s of speech bear on the verdict; if there are
+        none it is `insufficient`, and the score of the whole is given for the record. Raises DetectorError if
+        `samples` is not one-dimensional or the mask's length does not fit.
         """
         if samples.ndim != 1:
             raise DetectorError("samples: pass one channel, an array of one dimension")
         mask = loud_frames(samples) if speech_mask is None else speech_mask
         if abs(len(mask) - len(samples) / FRAME) > 1.0:
             raise DetectorError("speech_mask: pass one entry per 10 ms of samples")
-        spoken = speech_seconds(mask, 0, len(samples))
+        spoken = speech_seconds_in(mask, 0, len(samples)) if speech_seconds is None else speech_seconds
         calibration = self.card.calibration
         if len(samples) < _SHORTEST or not np.any(samples):
             return SyntheticVerdict("insufficient", 0.0, calibration.prior, spoken)
         frames = self._frames(samples)
-        spans = [span for span in window_spans(len(samples)) if speech_seconds(mask, *span) >= MINIMUM_SPEECH_SECONDS]
+        enough = spoken >= MINIMUM_SPEECH_SECONDS
+        spans = [
+            span
+            for span in window_spans(len(samples))
+            if enough and speech_seconds_in(mask, *span) >= MINIMUM_SPEECH_SECONDS
+        ]
         if not spans:
             llr = calibration.llr(self._logit(frames))
             return SyntheticVerdict("insufficient", llr, calibration.probability(llr), spoken)
@@ -103,15 +112,15 @@ class SyntheticDetector:
         return Window(start * 1000 // SAMPLE_RATE, end * 1000 // SAMPLE_RATE, llr)
 
     def _frames(self, samples: Samples) -> Samples:
-        """Return [t, width] encoder frames of 20 ms; equal blocks of at most 4 s make one batch.
+        """Return [t, width] encoder frames of 20 ms, from equal blocks of at most 4 s.
 
+        Blocks go one by one: int8 arithmetic shares its scale over a batch, and company must not change a score.
         Up to 20 ms per block are left out at the end, so that blocks consist of whole frames.
         """
         count = -(-len(samples) // (WINDOW_SECONDS * SAMPLE_RATE))
         size = len(samples) if count == 1 else len(samples) // count // _STRIDE * _STRIDE
-        batch = samples[: count * size].reshape(count, size).astype(np.float32)
-        (frames,) = self._encoder.run(None, {"samples": batch})
-        return np.asarray(frames, np.float32).reshape(-1, frames.shape[-1])
+        blocks = samples[: count * size].reshape(count, 1, size).astype(np.float32)
+        return np.concatenate([self._encoder.run(None, {"samples": block})[0][0] for block in blocks])
 
     def _logit(self, frames: Samples) -> float:
         (logit,) = self._head.run(None, {"frames": frames[None]})

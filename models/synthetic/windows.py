@@ -36,6 +36,6 @@ def loud_frames(samples: Samples) -> Mask:
     return np.asarray(level > max(float(level.max()) - _ACTIVE_DB, _SILENCE_DBFS), np.bool_)
 
 
-def speech_seconds(mask: Mask, start: int, end: int) -> float:
+def speech_seconds_in(mask: Mask, start: int, end: int) -> float:
     """Return how many seconds of the samples `start` to `end` the mask calls speech."""
     return float(np.count_nonzero(mask[start // FRAME : -(-end // FRAME)])) * FRAME / SAMPLE_RATE

@@ -27,7 +27,9 @@ def recogniser() -> ScriptedRecogniser:
 
 def stage_of(tmp_path: Path, recogniser: ScriptedRecogniser, **settings: Any) -> Listen:
     return Listen(
-        Settings(state_dir=tmp_path, **({"batch_wait_ms": 0, "replicas": 1} | settings)), Metrics(), recogniser
+        Settings(state_dir=tmp_path, **({"batch_wait_ms": 0, "replicas": 1, "synthetic": False} | settings)),
+        Metrics(),
+        recogniser,
     )
 
 

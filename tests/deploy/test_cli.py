@@ -9,6 +9,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from deploy.cli import app, main
+from loadtest import clips
 
 runner = CliRunner()
 SCENARIO_AUDIO = Path(__file__).parents[2] / "loadtest" / "scenarios" / "audio"
@@ -72,17 +73,32 @@ def test_transcribe_a_plain_file() -> None:
     assert line["segments"][0]["language"] in {"zh", "en"}
 
 
-def test_score_says_so_when_nothing_was_assessed(tmp_path: Path) -> None:
+def test_score_of_silence_is_insufficient(tmp_path: Path) -> None:
     quiet = tmp_path / "quiet.wav"
     soundfile.write(quiet, np.zeros(16_000, np.float32), 16_000)
     line = json.loads(run("score", str(quiet), "--json"))
     assert line == {
         "file": str(quiet),
-        "verdict": "not_assessed",
-        "llr": None,
-        "probability": None,
+        "verdict": "insufficient",
+        "llr": 0.0,
+        "probability": 0.5,
         "speech_seconds": 0.0,
     }
+
+
+def test_score_gives_every_clip_a_number_and_judges_only_what_is_long_enough(tmp_path: Path) -> None:
+    spoken = SCENARIO_AUDIO / "demo" / "lounge-lin-1.opus"
+    line = json.loads(run("score", str(spoken), "--json"))
+    assert line["speech_seconds"] > 2.0
+    assert 0.0 < line["probability"] < 1.0
+    assert line["llr"] != 0.0
+    samples = clips.read(spoken)
+    short = tmp_path / "short.wav"
+    soundfile.write(short, samples[8_000:24_000], 16_000)
+    line = json.loads(run("score", str(short), "--json"))
+    assert line["verdict"] == "insufficient"
+    assert line["llr"] != 0.0
+    assert "s of speech" in run("score", str(short))
 
 
 def test_an_unreadable_file_is_one_line_and_does_not_stop_the_others(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import models.synthetic.detector as module
 from models.synthetic import Calibration, DetectorError, SyntheticDetector
-from models.synthetic.windows import loud_frames, speech_seconds, window_spans
+from models.synthetic.windows import loud_frames, speech_seconds_in, window_spans
 
 WEIGHTS = Path(module.__file__).parent / "weights"
 RATE = 16_000
@@ -40,7 +40,7 @@ def test_spans_cover_the_utterance_once_a_second():
 def test_loud_frames_leave_out_pauses_and_silence():
     wave = np.concatenate([voiced(1), np.zeros(RATE, np.float32), voiced(1)])
     mask = loud_frames(wave)
-    assert speech_seconds(mask, 0, len(wave)) == pytest.approx(2.0, abs=0.05)
+    assert speech_seconds_in(mask, 0, len(wave)) == pytest.approx(2.0, abs=0.05)
     assert not loud_frames(np.full(RATE, 1e-5, np.float32)).any()
 
 
