@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import msgspec
 
+from agents.decisions import SIGNATURE_HEADER, risk_record, sign, takedown_record
+from agents.policies import Change, PolicyWatch
+from agents.rooms import Member, Rooms
 from agents.stage import Stage
-from models.judgement import Decision, Heard, Judge, Risk, SpeakerState, Takedown
+from models.judgement import Decision, Heard, Judge, SpeakerState
 from models.lexicon import load_lexicon
 from models.policy import load_policy
+from models.takeover import Judges
+from models.takeover import Judging as AnyJudge
 from streams import records
 from streams.codec import decode, encode
-from streams.delivery import Received, Slot
-from streams.envelope import Headers
+from streams.delivery import Slot
+from streams.envelope import BadRecord, Headers
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.state import StateTable
 from streams.topics import FINDINGS, ROOMS, Topic
 
-SIGNATURE_HEADER = "rw_signature"
-
-
-class _Member(msgspec.Struct, omit_defaults=True):
-    """What judgement needs to know of one speaker in a room."""
-
-    role: str = ""
-    minor: bool = False
-    trusted: bool = False
-
-
-class _RoomState(msgspec.Struct, omit_defaults=True):
-    """What judgement needs to know of a room."""
-
-    room_type: str = "default"
-    members: dict[str, _Member] = {}
-
-
-def sign(value: bytes, key: str) -> str:
-    """``sha256=`` and the hexadecimal HMAC-SHA256 of a record's value."""
-    return "sha256=" + hmac.new(key.encode(), value, hashlib.sha256).hexdigest()
+__all__ = ["SIGNATURE_HEADER", "Judging", "load_judge", "sign"]
 
 
 def load_judge(policy: Path | None, lexicons: Sequence[Path]) -> Judge:
@@ -54,53 +37,90 @@ def load_judge(policy: Path | None, lexicons: Sequence[Path]) -> Judge:
     return Judge(load_lexicon(list(lexicons) or None), load_policy(policy))
 
 
+@dataclass(slots=True)
+class _Followed:
+    """A message read outside the consumer group, as an event: there is nothing to acknowledge."""
+
+    message: Any
+
+    def ack(self) -> bool:
+        """Nothing."""
+        return True
+
+
 class Judging(Stage):
-    """Feeds findings to the judge and publishes its decisions."""
+    """Feeds findings to the judge of their tenant and publishes its decisions.
+
+    A ``judge`` that is given decides for all tenants, and pushed policies are not followed.
+    """
 
     name = "judge"
 
-    def __init__(self, settings: Settings, metrics: Metrics, judge: Judge | None = None) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, judge: AnyJudge | None = None) -> None:
         super().__init__(settings, metrics)
-        self.judge = judge
+        self.judges = Judges(judge) if judge is not None else None
+        self._watch: PolicyWatch | None = None
         self._speakers = StateTable(self.app, "speakers", settings.partitions)
-        self._rooms = StateTable(self.app, "rooms", settings.partitions)
+        self._rooms = Rooms(StateTable(self.app, "rooms", settings.partitions))
         self.read(ROOMS)
         self.read(FINDINGS)
 
     async def load(self) -> None:
-        """Load policy and lexicons."""
-        if self.judge is None:
-            self.judge = await asyncio.to_thread(load_judge, self.settings.policy, self.settings.lexicons)
+        """Load policy and lexicons: those of the files, then everything pushed so far."""
+        if self.judges is None:
+            files = await asyncio.to_thread(load_judge, self.settings.policy, self.settings.lexicons)
+            self._watch = PolicyWatch(self.settings.kafka, files, self.settings.fetch_max_wait_ms)
+            # What was refused before this worker came was buried by one that was there.
+            self.judges = (await self._watch.catch_up()).judges
         self.loaded = True
+
+    async def pump(self) -> None:
+        """Take over pushed policies: the exchange is one assignment, so no finding sees half of one."""
+        if self._watch is None:
+            return await super().pump()
+        async for change in self._watch.follow():
+            await self.take_over(change)
+        return None
+
+    async def take_over(self, change: Change) -> None:
+        """Judge by new policies from the next finding on; one worker buries what was refused."""
+        self.judges = change.judges
+        self.metrics.count("roomwarden_policy_changes_total", change.taken, result="taken")
+        self.metrics.count("roomwarden_policy_changes_total", len(change.refused), result="refused")
+        if (FINDINGS.name, 0) in self.partitions():
+            for message, bad in change.refused:
+                await self.bury_event(_Followed(message), bad)
 
     async def receive(self, row: Topic, slot: Slot) -> None:
         """Note a room event, or judge a finding."""
         message = slot.event.message
         if row is ROOMS:
-            self._note_room(slot.event, decode(records.Room, message.headers, message.value))
+            self._rooms.note(slot.event, decode(records.Room, message.headers, message.value))
             self.window.finish(slot)
             return
         finding = decode(records.Finding, message.headers, message.value)
-        if self.judge is None:
+        if self.judges is None:
             raise RuntimeError("judge reads before its policy is loaded")
+        judge = self.judges.of(finding.tenant)
         key = f"{finding.tenant}\x1f{finding.speaker or finding.room}"
         stored = self._speakers.get(key)
         state = SpeakerState.from_json(stored) if stored else SpeakerState()
-        decision = self.judge.decide(self._heard(finding), state)
-        await self._issue(finding, decision)
+        try:
+            decision = judge.decide(self._heard(finding), state)
+        except LookupError as missing:
+            raise BadRecord("invalid-policy", str(missing)) from None
+        await self._issue(finding, decision, judge.versions(finding.tenant))
         if decision.state != state and not slot.stale:
             self._speakers.put(slot.event, key, decision.state.to_json())
         self.window.finish(slot)
 
-    async def _issue(self, finding: records.Finding, decision: Decision) -> None:
-        assert self.judge is not None  # noqa: S101  # it made the decision
+    async def _issue(self, finding: records.Finding, decision: Decision, versions: tuple[str, str]) -> None:
         stages = msgspec.structs.replace(finding.stages, judged_ms=time.time() * 1000.0)
-        versions = (self.judge.policy_version, self.judge.lexicon_version)
         takedown_ids = [takedown.id for takedown in decision.takedowns]
         outgoing: list[records.Record] = [
-            _risk(finding, risk, takedown_ids, versions, stages) for risk in decision.risks
+            risk_record(finding, risk, takedown_ids, versions, stages) for risk in decision.risks
         ]
-        commands = [_takedown(finding, takedown, stages) for takedown in decision.takedowns]
+        commands = [takedown_record(finding, takedown, stages) for takedown in decision.takedowns]
         signatures: list[Headers] = [[] for _ in outgoing] + [self._signature(command) for command in commands]
         outgoing.extend(commands)
         if outgoing:
@@ -116,8 +136,8 @@ class Judging(Stage):
         return [(SIGNATURE_HEADER, sign(encode(command).value, key.get_secret_value()).encode())]
 
     def _heard(self, finding: records.Finding) -> Heard:
-        room = self._room(finding.tenant, finding.room)
-        member = room.members.get(finding.speaker, _Member())
+        room = self._rooms.get(finding.tenant, finding.room)
+        member = room.members.get(finding.speaker, Member())
         return Heard(
             tenant=finding.tenant,
             room=finding.room,
@@ -139,70 +159,3 @@ class Judging(Stage):
             synthetic=msgspec.to_builtins(finding.synthetic),
             declared_synthetic=finding.declared_synthetic,
         )
-
-    def _room(self, tenant: str, room: str) -> _RoomState:
-        stored = self._rooms.get(f"{tenant}\x1f{room}")
-        return msgspec.json.decode(stored, type=_RoomState) if stored else _RoomState()
-
-    def _note_room(self, event: Received, record: records.Room) -> None:
-        key = f"{record.tenant}\x1f{record.room}"
-        if record.event == "room.closed":
-            self._rooms.drop(event, key)
-            return
-        state = self._room(record.tenant, record.room)
-        if record.event == "room.opened":
-            state.room_type = record.room_type
-        elif record.event == "speaker.joined":
-            state.members[record.speaker] = _Member(record.role, record.minor, record.trusted)
-        else:
-            state.members.pop(record.speaker, None)
-        self._rooms.put(event, key, msgspec.json.encode(state))
-
-
-def _risk(
-    finding: records.Finding, risk: Risk, takedown_ids: list[str], versions: tuple[str, str], stages: records.Stages
-) -> records.Risk:
-    hit = risk.hits[0]
-    return records.Risk(
-        risk_id=risk.id,
-        tenant=finding.tenant,
-        room=finding.room,
-        speaker=finding.speaker,
-        session=finding.session,
-        utterance_id=finding.utterance_id,
-        revision=finding.revision,
-        category=risk.category,
-        severity=risk.severity,
-        score=risk.score,
-        lexicon_list=hit.list,
-        entry=hit.entry,
-        match=hit.match,
-        quote=finding.transcript[slice(*risk.text_span)],
-        span_text=risk.text_span,
-        span_ms=risk.span_ms,
-        transcript=finding.transcript,
-        explain={"hits": [asdict(hit) for hit in risk.hits]},
-        takedown_ids=takedown_ids,
-        policy_version=versions[0],
-        lexicon_version=versions[1],
-        stages=stages,
-    )
-
-
-def _takedown(finding: records.Finding, takedown: Takedown, stages: records.Stages) -> records.Takedown:
-    return records.Takedown(
-        takedown_id=takedown.id,
-        action=cast("records.Action", takedown.action),
-        target=records.Target(**takedown.target),
-        ttl_s=takedown.ttl_s,
-        category=takedown.category,
-        rule=takedown.rule,
-        reason=dict(takedown.reason),
-        facts=dict(takedown.facts),
-        policy_version=takedown.policy_version,
-        utterance_id=takedown.utterance_id,
-        revision=finding.revision,
-        automated=takedown.automated,
-        dry_run=takedown.dry_run,
-        stages=stages,
-    )

@@ -13,7 +13,7 @@ from faust.exceptions import ConsumerNotStarted
 from streams import records
 from streams.app import Publisher, StageApp, create_app, topic
 from streams.codec import encode
-from streams.delivery import AckWindow, DeadLetters, Partition, Slot
+from streams.delivery import AckWindow, DeadLetters, Partition, Received, Slot
 from streams.envelope import BadRecord, Headers
 from streams.health import StageHealth
 from streams.logs import get_logger
@@ -79,7 +79,7 @@ class Stage(ABC):
             state = "starting"
         elif app.rebalancing:
             state = "rebalancing"
-        elif not self._assigned():
+        elif not self.partitions():
             state = "no partitions assigned"
         else:
             state = "ready"
@@ -87,11 +87,12 @@ class Stage(ABC):
             self.name, state == "ready", state, self.window.outstanding, round(self.window.stalled_for(), 3)
         )
 
-    def _assigned(self) -> bool:
+    def partitions(self) -> set[Partition]:
+        """What this worker reads at present."""
         try:
-            return bool(self.app.consumer.assignment())
+            return {(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
         except ConsumerNotStarted:
-            return False
+            return set()
 
     async def publish(self, outgoing: Sequence[records.Record], signatures: Iterable[Headers] = ()) -> None:
         """Publish records, in order, and wait until the broker has confirmed each."""
@@ -106,10 +107,14 @@ class Stage(ABC):
 
     async def bury(self, slot: Slot, bad: BadRecord) -> None:
         """Dead-letter a slot's record and finish the slot."""
-        self.metrics.count("roomwarden_dead_letters_total", stage=self.name, reason=bad.reason)
         self.log.warning("record unreadable", reason=bad.reason, detail=bad.detail, partition=slot.partition)
-        await self.dead_letters.bury(slot.event, bad)
+        await self.bury_event(slot.event, bad)
         self.window.finish(slot)
+
+    async def bury_event(self, event: Received, bad: BadRecord) -> None:
+        """Dead-letter a record that no slot was opened for."""
+        self.metrics.count("roomwarden_dead_letters_total", stage=self.name, reason=bad.reason)
+        await self.dead_letters.bury(event, bad)
 
     def observe_latency(self, captured_ms: float, final: bool) -> None:
         """Seconds from the capture of the last sample to now, for the stage's latency histogram."""

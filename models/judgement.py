@@ -56,9 +56,11 @@ class Decision:
 class Judge:
     """Applies a lexicon and policies. Immutable: new versions make a new judge."""
 
-    def __init__(self, lexicon: Lexicon, policies: Policies) -> None:
+    def __init__(self, lexicon: Lexicon, policies: Policies, sources: tuple[str, ...] = ()) -> None:
         self.lexicon = lexicon
         self.policies = policies
+        self.sources = sources
+        """SHA-256 of the lexicon files, where they were pushed."""
 
     @property
     def lexicon_version(self) -> str:
@@ -69,6 +71,10 @@ class Judge:
     def policy_version(self) -> str:
         """Hash of the policies."""
         return self.policies.version
+
+    def versions(self, tenant: str) -> tuple[str, str]:
+        """Hashes of the tenant's policy and of the lexicon."""
+        return self.policies.version_for(tenant), self.lexicon.version
 
     def decide(self, heard: Heard, state: SpeakerState) -> Decision:
         """Judge one revision of one utterance. Raises LookupError where no policy is for the tenant."""

@@ -45,7 +45,7 @@ _REQUIRED = {
         *("startms", "endms", "firstsequence", "lastsequence"),
     ],
 }
-_PRODUCED_BY_PLATFORM = {"voice.chunks", "voice.rooms", "moderation.outcomes", "policy.changes"}
+_PRODUCED_BY_PLATFORM = {"voice.chunks", "voice.rooms", "moderation.outcomes", "policy.changes", "policy.sources"}
 
 
 def document(version: str) -> dict[str, Any]:

@@ -124,6 +124,8 @@ def _identity(record: records.JsonRecord) -> tuple[str, str, float | None]:
             return record.coverage_id, record.room, record.end_ms
         case records.Policy():
             return f"{record.tenant}@{record.version}", record.tenant, None
+        case records.Source():
+            return record.sha256, record.sha256, None
 
 
 def _chunk_envelope(record: records.Chunk) -> Envelope:

@@ -31,6 +31,7 @@ BadReason = Literal[
     "empty-value",
     "oversized",
     "invalid-value",
+    "invalid-policy",
     "clock-skew",
     "sequence-back",
     "unknown-codec",

@@ -17,6 +17,7 @@ MetricName = Literal[
     "roomwarden_partials_skipped_total",
     "roomwarden_audio_seconds_total",
     "roomwarden_takedowns_total",
+    "roomwarden_policy_changes_total",
     "roomwarden_loop_lag_seconds",
 ]
 
@@ -62,6 +63,11 @@ SPECS: dict[MetricName, Spec] = {
     ),
     "roomwarden_audio_seconds_total": Spec("counter", "Seconds of audio by what became of them.", ("stage", "kind")),
     "roomwarden_takedowns_total": Spec("counter", "Takedowns issued, by action and category.", ("action", "category")),
+    "roomwarden_policy_changes_total": Spec(
+        "counter",
+        "Pushed policies, by result: taken or refused. Refused: see the log and the dead letters.",
+        ("result",),
+    ),
     "roomwarden_loop_lag_seconds": Spec(
         "histogram", "How late the event loop wakes. Above 20 ms: something blocks it.", (), LAG_BUCKETS
     ),

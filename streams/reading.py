@@ -28,8 +28,8 @@ class Observed:
     value: bytes
 
 
-class Reader:
-    """Follows every partition of some topics without a consumer group; unreadable records are counted and skipped."""
+class RawReader:
+    """Follows every partition of some topics without a consumer group; records as aiokafka has them."""
 
     def __init__(
         self,
@@ -48,7 +48,6 @@ class Reader:
             fetch_max_wait_ms=fetch_max_wait_ms,
             max_partition_fetch_bytes=2 * 1024 * 1024,
         )
-        self.unreadable = 0
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
@@ -62,10 +61,30 @@ class Reader:
     ) -> None:
         await self._consumer.stop()
 
+    async def raw_poll(self, timeout_ms: int = 200) -> list[Any]:
+        """Messages that came within ``timeout_ms``, as they arrived per partition."""
+        batches = await self._consumer.getmany(timeout_ms=timeout_ms)
+        return [message for batch in batches.values() for message in batch]
+
+    async def raw_drain(self) -> list[Any]:
+        """Every message up to the present end of each partition."""
+        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        found: list[Any] = []
+        while True:
+            behind = [tp for tp, end in ends.items() if await self._consumer.position(tp) < end]
+            if not behind:
+                return found
+            found.extend(await self.raw_poll())
+
+
+class Reader(RawReader):
+    """Typed records of some topics; unreadable ones are counted and skipped."""
+
+    unreadable = 0
+
     async def poll(self, timeout_ms: int = 200) -> list[Observed]:
         """Records that came within ``timeout_ms``, as they arrived per partition."""
-        batches = await self._consumer.getmany(timeout_ms=timeout_ms)
-        return [item for batch in batches.values() for message in batch if (item := self._observe(message))]
+        return self._observed(await self.raw_poll(timeout_ms))
 
     async def follow(self) -> AsyncIterator[Observed]:
         """Records for ever."""
@@ -75,13 +94,10 @@ class Reader:
 
     async def drain(self) -> list[Observed]:
         """Everything up to the present end of each partition."""
-        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
-        found: list[Observed] = []
-        while True:
-            behind = [tp for tp, end in ends.items() if await self._consumer.position(tp) < end]
-            if not behind:
-                return found
-            found.extend(await self.poll())
+        return self._observed(await self.raw_drain())
+
+    def _observed(self, messages: list[Any]) -> list[Observed]:
+        return [item for message in messages if (item := self._observe(message))]
 
     def _observe(self, message: Any) -> Observed | None:
         row = BY_NAME[message.topic]

@@ -234,10 +234,23 @@ class Policy(Struct, frozen=True, kw_only=True):
     document: str
     """The policy, as YAML."""
     lexicons: dict[str, str] = {}
-    """Lexicon reference to SHA-256."""
+    """File name to SHA-256; their texts are on policy.sources. None: those of the worker's files."""
 
 
-JsonRecord = Room | Finding | Risk | Takedown | Outcome | Coverage | Policy
+class Source(Struct, frozen=True, kw_only=True):
+    """The text of a policy or a lexicon, for good (topic policy.sources, compacted, key = SHA-256 of the text)."""
+
+    sha256: str
+    kind: Literal["policy", "lexicon"]
+    tenant: str
+    """For whom it was pushed first; anybody's policy may refer to it."""
+    name: str
+    version: str
+    """What decisions name: the hash of the content without its layout."""
+    content: str
+
+
+JsonRecord = Room | Finding | Risk | Takedown | Outcome | Coverage | Policy | Source
 AudioRecord = Chunk | Utterance
 Record = JsonRecord | AudioRecord
 

@@ -130,6 +130,18 @@ POLICIES = Topic(
     scaled=False,
     personal=False,
 )
+SOURCES = Topic(
+    "policy.sources",
+    "source",
+    records.Source,
+    "SHA-256 of the text",
+    0,
+    "Texts of pushed policies and lexicons, by which decisions can be computed again.",
+    cleanup="compact",
+    scaled=False,
+    max_bytes=2 * MIB,
+    personal=False,
+)
 DEAD_LETTERS = Topic(
     "voice.dead-letters",
     "dead-letter",
@@ -151,6 +163,7 @@ TOPICS: tuple[Topic, ...] = (
     OUTCOMES,
     COVERAGE,
     POLICIES,
+    SOURCES,
     DEAD_LETTERS,
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}

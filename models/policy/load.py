@@ -21,9 +21,10 @@ class Policies:
     def __init__(self, policies: Iterable[Policy]) -> None:
         self._by_tenant = {p.tenant: p for p in policies}
         self._resolved: dict[tuple[str, str, str], Rules] = {}
-        versions = "".join(f"{t}={p.version}\n" for t, p in sorted(self._by_tenant.items()))
-        only = next(iter(self._by_tenant.values())) if len(self._by_tenant) == 1 else None
-        self.version = only.version if only else hashlib.sha256(versions.encode()).hexdigest()[:16]
+        self._versions = {tenant: policy.version for tenant, policy in sorted(self._by_tenant.items())}
+        versions = "".join(f"{tenant}={version}\n" for tenant, version in self._versions.items())
+        only = next(iter(self._versions.values())) if len(self._versions) == 1 else None
+        self.version = only or hashlib.sha256(versions.encode()).hexdigest()[:16]
 
     def __iter__(self) -> Iterator[Policy]:
         return iter(self._by_tenant.values())
@@ -32,8 +33,12 @@ class Policies:
         """The tenant's policy, else the general one. Raises LookupError where there is neither."""
         found = self._by_tenant.get(tenant) or self._by_tenant.get("*")
         if found is None:
-            raise LookupError('no policy for this tenant: add a document with tenant: "*"')
+            raise LookupError('no policy for this tenant; push one, or add a document with tenant: "*"')
         return found
+
+    def version_for(self, tenant: str) -> str:
+        """Version of the policy that applies to a tenant; LookupError as ``for_tenant``."""
+        return self._versions[self.for_tenant(tenant).tenant]
 
     def rules(self, tenant: str, room_type: str, role: str) -> Rules:
         """What is in force for a role in a type of room of a tenant."""
@@ -57,17 +62,21 @@ def load_policy(source: str | Path | None = None) -> Policies:
     """
     if source is None:
         return starter_policy()
-    text, name = _read(source)
+    return Policies(parse_policy(*_text_of(source)))
+
+
+def parse_policy(text: str, name: str = "policy") -> list[Policy]:
+    """The documents of a policy text; ``name`` stands in the faults. Raises PolicyError as ``load_policy``."""
     policies, problems = _parse(text, name)
     if problems:
         raise InvalidSourceError(problems)
-    return Policies(policies)
+    return policies
 
 
 def check(source: str | Path) -> list[Problem]:
     """Every fault of a policy text or file, in the order of its lines; empty if it can be used."""
     try:
-        text, name = _read(source)
+        text, name = _text_of(source)
         problems = _parse(text, name)[1]
     except InvalidSourceError as error:
         problems = list(error.problems)
@@ -77,15 +86,17 @@ def check(source: str | Path) -> list[Problem]:
 def starter_policy() -> Policies:
     """The policy that comes with the package."""
     text = files("models.policy").joinpath("data/starter.yaml").read_text(encoding="utf-8")
-    policies, problems = _parse(text, "starter.yaml")
-    if problems:
-        raise InvalidSourceError(problems)
-    return Policies(policies)
+    return Policies(parse_policy(text, "starter.yaml"))
 
 
-def _read(source: str | Path) -> tuple[str, str]:
+def _text_of(source: str | Path) -> tuple[str, str]:
     if isinstance(source, str) and "\n" in source:
         return source, "policy"
+    return read_text(source)
+
+
+def read_text(source: str | Path) -> tuple[str, str]:
+    """Text of a file and its name. Raises InvalidSourceError where it cannot be read."""
     try:
         return Path(source).read_text(encoding="utf-8"), str(source)
     except (OSError, UnicodeDecodeError) as error:

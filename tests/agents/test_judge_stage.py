@@ -6,14 +6,19 @@ import asyncio
 import hashlib
 import hmac
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from agents.judge import SIGNATURE_HEADER, Judging, sign
-from models.judgement import SpeakerState
+from agents.judge import SIGNATURE_HEADER, Judging, load_judge, sign
+from agents.policies import Change
+from models.judgement import Judge, SpeakerState
+from models.policy import load_policy
+from models.takeover import Pushed, Takeover
 from streams import records
 from streams.codec import Message, encode
+from streams.envelope import BadRecord
 from streams.metrics import Metrics
 from streams.settings import Settings
 from tests.support import samples
@@ -213,6 +218,51 @@ async def test_findings_are_judged_one_after_the_other(stage: Judging, judge: Sc
     assert [t.action for t in run.of(records.Takedown)] == ["warn", "mute"]
 
 
+async def test_new_policies_are_used_from_the_next_finding_on_and_the_refused_are_buried_once(
+    stage: Judging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = load_judge(None, [])
+    takeover = Takeover(files)
+    document = "policy: p\ntenant: demo\nrules: [{id: r, category: '*', action: review}]\n"
+    takeover.change(Pushed("demo", "1", document, {}))
+    settled = takeover.settle()
+    pushed = encode(samples.policy(document="nonsense"))
+    message = SimpleNamespace(topic="policy.changes", partition=0, offset=7, **asdict_of(pushed))
+    refused = ((message, BadRecord("invalid-policy", "why")),)
+    async with running(stage) as run:
+        await run.put(found("微信", 0))
+        await run.until(lambda: all(run.acked), "the first finding")
+        await stage.take_over(Change(settled.judges, 1, refused))
+        assert run.producer.dead == []  # another worker, the one with partition 0, does that
+        monkeypatch.setattr(stage, "partitions", lambda: {("voice.findings", 0)})
+        await stage.take_over(Change(settled.judges, 1, refused))
+        await run.put(found("加我微信", 1))
+        await run.put(found("微信", 2, tenant="else"))
+        await run.until(lambda: all(run.acked), "the findings")
+    (letter,) = run.producer.dead
+    assert (letter["rw_reason"], letter["rw_topic"], letter["rw_offset"]) == ("invalid-policy", "policy.changes", "7")
+    assert [t.action for t in run.of(records.Takedown)][:2] == ["warn", "review"]
+    versions = [(r.policy_version, r.lexicon_version) for r in run.of(records.Risk) if r.utterance_id == "ut_1"]
+    assert set(versions) == {(load_policy(document).version, files.lexicon.version)}
+    counted = stage.metrics.registry.get_sample_value("roomwarden_policy_changes_total", {"result": "taken"})
+    assert counted == 2.0
+
+
+async def test_a_tenant_without_any_policy_does_not_stop_the_others(tmp_path: Path) -> None:
+    policy = load_policy("policy: p\ntenant: demo\nrules: [{id: r, category: '*', action: warn}]\n")
+    stage = stage_of(tmp_path, Judge(load_judge(None, []).lexicon, policy))  # type: ignore[arg-type]  # a real one
+    async with running(stage) as run:
+        await run.put(found("加我微信", 0, tenant="stranger"))
+        await run.put(found("加我微信", 1))
+        await run.until(lambda: all(run.acked), "the findings")
+    assert [d["rw_reason"] for d in run.producer.dead] == ["invalid-policy"]
+    assert [t.action for t in run.of(records.Takedown)] == ["warn"]
+
+
+def asdict_of(message: Message) -> dict[str, Any]:
+    return {"key": message.key, "value": message.value, "headers": message.headers}
+
+
 def spoilt(kind: str, good: records.Record) -> Message:
     message = encode(good)
     changes: dict[str, Any] = {
@@ -281,7 +331,7 @@ async def test_without_a_key_there_is_no_signature(stage: Judging) -> None:
 
 def _recover(stage: Judging, changelog: list[Produced]) -> None:
     """Leave the tables as recovery from the changelog would."""
-    for table in (stage._speakers, stage._rooms):
+    for table in stage.app.tables.values():
         for written in changelog:
-            if written.topic == table._table.changelog_topic_name:
-                table._table.data[written.key] = written.value
+            if written.topic == table.changelog_topic_name:
+                table.data[written.key] = written.value

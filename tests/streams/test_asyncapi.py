@@ -76,7 +76,7 @@ def test_directions_are_the_platforms() -> None:
     received = {
         op["channel"]["$ref"].split("/")[-1] for op in DOCUMENT["operations"].values() if op["action"] == "receive"
     }
-    assert received == {"chunk", "room", "outcome", "policy"}
+    assert received == {"chunk", "room", "outcome", "policy", "source"}
 
 
 @pytest.mark.parametrize("record", samples.ALL, ids=lambda r: type(r).__name__)

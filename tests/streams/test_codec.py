@@ -63,6 +63,7 @@ def test_each_record_goes_to_its_topic_with_its_type(record: Any) -> None:
 def test_each_record_has_the_key_that_the_topic_table_names(record: Any) -> None:
     message = encode(record)
     key = {"room id": b"tea-room", "room id/speaker id": b"tea-room/seller", "tenant": b"demo"}
+    key["SHA-256 of the text"] = b"cd" * 32
     assert message.key == key[topics.BY_NAME[message.topic].key]
 
 

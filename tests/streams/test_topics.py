@@ -21,6 +21,7 @@ CONTRACT = {
     "moderation.outcomes",
     "voice.coverage",
     "policy.changes",
+    "policy.sources",
     "voice.dead-letters",
 }
 
@@ -50,8 +51,8 @@ def test_audio_is_gone_within_hours_and_decisions_stay_six_months() -> None:
         assert BY_NAME[name].retention_ms >= 180 * DAY_MS
 
 
-def test_only_policies_are_compacted() -> None:
-    assert [topic.name for topic in TOPICS if topic.cleanup == "compact"] == ["policy.changes"]
+def test_only_policies_and_their_texts_are_compacted() -> None:
+    assert [topic.name for topic in TOPICS if topic.cleanup == "compact"] == ["policy.changes", "policy.sources"]
     assert "retention.ms" not in BY_NAME["policy.changes"].config()
     assert BY_NAME["voice.chunks"].config() == {
         "cleanup.policy": "delete",

@@ -218,6 +218,11 @@ class ScriptedJudge:
         self.heard: list[Heard] = []
         self.states: list[SpeakerState] = []
 
+    def versions(self, tenant: str) -> tuple[str, str]:
+        """The same for all."""
+        del tenant
+        return self.policy_version, self.lexicon_version
+
     def decide(self, heard: Heard, state: SpeakerState) -> Decision:
         """Warn, then mute, then kick; once per utterance."""
         self.heard.append(heard)

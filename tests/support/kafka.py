@@ -90,6 +90,10 @@ class FakeConsumer:
     def __init__(self) -> None:
         self._unacked_messages: set[Any] = set()  # Faust's stream iterator adds to it
 
+    def assignment(self) -> set[Any]:
+        """Nothing."""
+        return set()
+
     def topic_partitions(self, topic: str) -> int | None:
         """Unknown, so that tables accept any."""
         del topic

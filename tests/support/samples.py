@@ -173,6 +173,19 @@ def policy(**changes: Any) -> records.Policy:
     return records.Policy(**(fields | changes))
 
 
+def source(**changes: Any) -> records.Source:
+    """A lexicon's text."""
+    fields: dict[str, Any] = {
+        "sha256": "cd" * 32,
+        "kind": "lexicon",
+        "tenant": "demo",
+        "name": "own.yaml",
+        "version": "ab" * 8,
+        "content": "- list: own\n",
+    }
+    return records.Source(**(fields | changes))
+
+
 ALL: list[records.Record] = [
     chunk(),
     utterance(),
@@ -183,6 +196,7 @@ ALL: list[records.Record] = [
     outcome(),
     coverage(),
     policy(),
+    source(),
 ]
 
 # Header text: anything UTF-8 can carry, but no control characters, which the binding leaves to percent-encoding.

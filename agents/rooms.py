@@ -1,0 +1,51 @@
+"""What judgement needs to know of rooms and of those in them, kept in a table."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams import records
+from streams.delivery import Received
+from streams.state import StateTable
+
+
+class Member(msgspec.Struct, omit_defaults=True):
+    """What judgement needs to know of one speaker in a room."""
+
+    role: str = ""
+    minor: bool = False
+    trusted: bool = False
+
+
+class RoomState(msgspec.Struct, omit_defaults=True):
+    """What judgement needs to know of a room."""
+
+    room_type: str = "default"
+    members: dict[str, Member] = {}
+
+
+class Rooms:
+    """Rooms by tenant and id; ``note`` follows voice.rooms."""
+
+    def __init__(self, table: StateTable) -> None:
+        self._table = table
+
+    def get(self, tenant: str, room: str) -> RoomState:
+        """What is known of a room; the defaults where nothing is."""
+        stored = self._table.get(f"{tenant}\x1f{room}")
+        return msgspec.json.decode(stored, type=RoomState) if stored else RoomState()
+
+    def note(self, event: Received, record: records.Room) -> None:
+        """Take in one room event."""
+        key = f"{record.tenant}\x1f{record.room}"
+        if record.event == "room.closed":
+            self._table.drop(event, key)
+            return
+        state = self.get(record.tenant, record.room)
+        if record.event == "room.opened":
+            state.room_type = record.room_type
+        elif record.event == "speaker.joined":
+            state.members[record.speaker] = Member(record.role, record.minor, record.trusted)
+        else:
+            state.members.pop(record.speaker, None)
+        self._table.put(event, key, msgspec.json.encode(state))
