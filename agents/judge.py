@@ -69,7 +69,7 @@ class Judging(Stage):
         """Load policy and lexicons: those of the files, then everything pushed so far."""
         if self.judges is None:
             files = await asyncio.to_thread(load_judge, self.settings.policy, self.settings.lexicons)
-            self._watch = PolicyWatch(self.settings.kafka, files, self.settings.fetch_max_wait_ms)
+            self._watch = PolicyWatch(self.settings, files, self.settings.fetch_max_wait_ms)
             # What was refused before this worker came was buried by one that was there.
             self.judges = (await self._watch.catch_up()).judges
         self.loaded = True

@@ -11,6 +11,7 @@ from models.judgement import Judge
 from models.takeover import Judges, Pushed, Settled, Takeover
 from streams import records
 from streams.codec import decode
+from streams.connection import Kafka
 from streams.envelope import BadRecord
 from streams.logs import get_logger
 from streams.reading import RawReader
@@ -31,9 +32,9 @@ class Change:
 class PolicyWatch:
     """``catch_up`` once, then ``follow``: what is handed over is complete, checked and compiled."""
 
-    def __init__(self, bootstrap: str, files: Judge, fetch_max_wait_ms: int = 20) -> None:
+    def __init__(self, kafka: Kafka, files: Judge, fetch_max_wait_ms: int = 20) -> None:
         self._takeover = Takeover(files)
-        self._reader = RawReader(bootstrap, (SOURCES, POLICIES), start="earliest", fetch_max_wait_ms=fetch_max_wait_ms)
+        self._reader = RawReader(kafka, (SOURCES, POLICIES), start="earliest", fetch_max_wait_ms=fetch_max_wait_ms)
         self._unreadable: list[tuple[Any, BadRecord]] = []
 
     async def catch_up(self) -> Change:

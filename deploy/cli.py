@@ -50,8 +50,8 @@ def main() -> None:
         sys.exit(failure.status)
     except ValidationError as error:
         for problem in error.errors(include_url=False, include_input=False):
-            field = ".".join(str(part) for part in problem["loc"]) or "settings"
-            print(f"roomwarden: setting {field}: {problem['msg']}", file=sys.stderr)
+            field = "".join(f"{part}: " for part in problem["loc"])  # a check of several settings names them itself
+            print(f"roomwarden: setting {field}{problem['msg']}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from deploy.brokers import BrokerFailed, BrokerMissing
 from streams import settings as streams_settings
+from streams.connection import KafkaRefused
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(coroutine)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except (BrokerMissing, BrokerFailed) as problem:
+    except (BrokerMissing, BrokerFailed, KafkaRefused) as problem:
         raise Failure(str(problem)) from None
     except KafkaError as problem:
         raise Failure(f"Kafka: {problem}; is ROOMWARDEN_KAFKA (or --kafka) right, and the broker up?") from None

@@ -110,7 +110,7 @@ def replay(
         raise Failure(str(problem), 2) from None
 
     async def publish() -> Any:
-        async with Publisher(settings.kafka) as publisher:
+        async with Publisher(settings) as publisher:
             # Sessions carry the time, so that a second replay is not taken for a repetition of the first.
             items = traffic(scenario, run=f"{scenario.name}-{int(time.time())}", seed=seed)
             return await drive(items, publisher.send, speed=speed)
@@ -166,7 +166,7 @@ def alerts(
 
     async def watch() -> None:
         start: Any = "latest" if follow and not since_start else "earliest"
-        async with Reader(settings.kafka, (RISKS, TAKEDOWNS), start=start) as reader:
+        async with Reader(settings, (RISKS, TAKEDOWNS), start=start) as reader:
             if not follow:
                 for observed in sorted(await reader.drain(), key=lambda item: item.arrived_ms):
                     _print_alert(observed, json_output)

@@ -119,7 +119,7 @@ def push(
         outgoing = prepared(file, lexicon or [])
     except (InvalidSourceError, PushError) as problem:
         raise Failure(str(problem), 2) from None
-    run(publish(settings_from(kafka=kafka).kafka, outgoing.messages))
+    run(publish(settings_from(kafka=kafka), outgoing.messages))
     for change in outgoing.policies:
         if json_output:
             emit({"tenant": change.tenant, "version": change.version, "lexicons": change.lexicons})
@@ -137,7 +137,7 @@ def withdraw(
     """Take a pushed policy out of force: the workers' files decide again."""
     from deploy.pushing import publish, withdrawal
 
-    run(publish(settings_from(kafka=kafka).kafka, [withdrawal(tenant)]))
+    run(publish(settings_from(kafka=kafka), [withdrawal(tenant)]))
     if json_output:
         emit({"tenant": tenant, "withdrawn": True})
     else:

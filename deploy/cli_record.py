@@ -13,6 +13,7 @@ from streams.envelope import parse_time
 from streams.ledger import Ledger, LedgerKey, LedgerRow
 from streams.reading import Reader
 from streams.records import Coverage
+from streams.settings import Settings
 from streams.topics import COVERAGE
 
 dead_letters = typer.Typer(help="Records that could not be read: list, show, replay after a fix.", no_args_is_help=True)
@@ -38,7 +39,7 @@ def ledger(
 
     async def read() -> Ledger:
         book = Ledger()
-        async with Reader(settings_from(kafka=kafka).kafka, (COVERAGE,), start="earliest") as reader:
+        async with Reader(settings_from(kafka=kafka), (COVERAGE,), start="earliest") as reader:
             for observed in await reader.drain():
                 record = observed.record
                 if isinstance(record, Coverage) and _wanted(record, room, tenant, low, high):
@@ -59,7 +60,7 @@ def ledger(
 @dead_letters.command("list")
 def list_letters(kafka: Kafka = None, json_output: Json = False) -> None:
     """One line for each dead letter; its number is what show and replay take."""
-    for letter in run(read_dead_letters(settings_from(kafka=kafka).kafka)):
+    for letter in run(read_dead_letters(settings_from(kafka=kafka))):
         if json_output:
             emit(letter.summary())
         else:
@@ -73,7 +74,7 @@ def show(
     json_output: Json = False,
 ) -> None:
     """Everything about one dead letter, its headers as received; the value only by size and SHA-256."""
-    letter = _find(number, settings_from(kafka=kafka).kafka)
+    letter = _find(number, settings_from(kafka=kafka))
     details = {**letter.summary(), "headers": letter.readable_headers()}
     if json_output:
         emit(details)
@@ -90,19 +91,19 @@ def replay_letters(
     json_output: Json = False,
 ) -> None:
     """Put dead letters back on the topic that they came from, as received."""
-    bootstrap = settings_from(kafka=kafka).kafka
-    letters = [_find(number, bootstrap) for number in numbers] if numbers else run(read_dead_letters(bootstrap))
+    settings = settings_from(kafka=kafka)
+    letters = [_find(number, settings) for number in numbers] if numbers else run(read_dead_letters(settings))
     chosen = [letter for letter in letters if reason in (None, letter.reason)]
     truncated = [letter for letter in chosen if letter.truncated]
-    sent = run(send_again(bootstrap, [letter for letter in chosen if not letter.truncated]))
+    sent = run(send_again(settings, [letter for letter in chosen if not letter.truncated]))
     if json_output:
         emit({"replayed": sent, "truncated": len(truncated)})
     else:
         print(f"{sent} records put back; {len(truncated)} left, because only their beginning was kept")
 
 
-def _find(number: str, bootstrap: str) -> DeadLetter:
-    for letter in run(read_dead_letters(bootstrap)):
+def _find(number: str, settings: Settings) -> DeadLetter:
+    for letter in run(read_dead_letters(settings)):
         if letter.number == number:
             return letter
     raise Failure(f"dead letter {number} is not on the topic; `roomwarden dead-letters list` prints what is")

@@ -28,7 +28,7 @@ def worker(
     """Run stages against Kafka until SIGTERM or Ctrl-C."""
     from agents.worker import STAGES, StageName, Worker, WorkerFailed
     from models.weights import WeightsError
-    from streams.admin import apply_topics
+    from streams.admin import TopicError, apply_topics
     from streams.logs import configure
 
     unknown = set(stages or []) - set(STAGES)
@@ -44,7 +44,7 @@ def worker(
 
     try:
         run(serve())
-    except WeightsError as problem:
+    except (WeightsError, TopicError) as problem:
         raise Failure(str(problem)) from None
     except WorkerFailed as problem:
         cause = type(problem.__cause__).__name__ if problem.__cause__ else "unknown"
@@ -87,14 +87,12 @@ async def _checks(settings: Settings) -> list[dict[str, Any]]:
 
 
 async def _kafka(settings: Settings) -> dict[str, Any]:
-    from deploy.brokers import wait_ready
+    from streams.connection import KafkaRefused, check_access
 
     try:
-        await wait_ready(settings.kafka.split(",")[0], 3.0)
-    except Exception as problem:  # whatever is wrong with it, a doctor reports it
-        why = f"{settings.kafka} does not answer ({type(problem).__name__})"
-        detail = f"{why}; start `roomwarden broker` or set ROOMWARDEN_KAFKA"
-        return {"name": "kafka", "ok": False, "needed": True, "detail": detail}
+        await check_access(settings)
+    except KafkaRefused as problem:
+        return {"name": "kafka", "ok": False, "needed": True, "detail": f"{problem}; or start `roomwarden broker`"}
     return {"name": "kafka", "ok": True, "needed": True, "detail": f"{settings.kafka} answers"}
 
 

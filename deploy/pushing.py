@@ -16,6 +16,7 @@ from models.policy import Policy, parse_policy
 from models.policy.load import read_text
 from streams import records
 from streams.codec import Message, encode
+from streams.connection import Kafka, client_options, start
 from streams.topics import MIB, POLICIES, SOURCES
 
 # Room for headers and framing below the topic's limit.
@@ -74,10 +75,10 @@ def withdrawal(tenant: str) -> Message:
     return Message(POLICIES.name, tenant.encode(), b"", [])
 
 
-async def publish(bootstrap: str, messages: Sequence[Message]) -> None:
+async def publish(kafka: Kafka, messages: Sequence[Message]) -> None:
     """Send messages in order, each confirmed before the next; an empty value is sent as a tombstone."""
-    producer: Any = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=4 * MIB, acks="all")
-    await producer.start()
+    producer: Any = AIOKafkaProducer(**client_options(kafka), max_request_size=4 * MIB, acks="all")
+    await start(producer, kafka)
     try:
         for message in messages:
             await producer.send_and_wait(message.topic, message.value or None, message.key, headers=message.headers)

@@ -16,12 +16,15 @@ import yaml
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from streams.access import ACCESS, acls
 from streams.metrics import SPECS
 from streams.settings import Settings
 from streams.topics import DAY_MS, HOUR_MS, MIB, TOPICS, Topic
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART_SETS = {
+    *("kafka_security_protocol", "kafka_sasl_mechanism", "kafka_username", "kafka_password", "kafka_ca"),
+    *("kafka_certificate", "kafka_key", "kafka_key_password"),
     *("config", "kafka", "partitions", "replication_factor", "health_host", "health_port"),
     *("state_dir", "cache", "policy", "lexicons", "signing_key"),
 }
@@ -57,6 +60,20 @@ def settings_table() -> str:
             for name, field in Settings.model_fields.items()
         ),
     )
+
+
+def access_table() -> str:
+    """Markdown table of the access lists: one row for each role and kind of resource."""
+    rows = []
+    for role, access in ACCESS.items():
+        grouped: dict[tuple[str, ...], list[str]] = {}
+        for rule in acls(role, "roomwarden"):
+            name = f"{rule.resource} `{rule.name}{'*' if rule.prefixed else ''}`"
+            grouped.setdefault(rule.operations, []).append(name)
+        rows += [
+            (f"`{role}`", access.purpose, ", ".join(operations), _names(names)) for operations, names in grouped.items()
+        ]
+    return _table(("account", "for", "operations", "on"), rows)
 
 
 def metrics_table() -> str:
@@ -103,7 +120,7 @@ def part(name: str, render: Callable[[], str]) -> Callable[[str], str]:
 
 FILES: dict[str, tuple[Callable[[str], str], ...]] = {
     "docs/integrate.md": (part("topics", topics_table),),
-    "docs/operate.md": (part("settings", settings_table), part("metrics", metrics_table)),
+    "docs/operate.md": (part("settings", settings_table), part("access", access_table), part("metrics", metrics_table)),
     "helm/roomwarden/values.yaml": (part("chart-topics", chart_topics),),
     "helm/roomwarden/values.schema.json": (chart_schema,),
 }
@@ -142,6 +159,13 @@ def main() -> None:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(re.sub(r"([|<])", r"\\\1", cell) for cell in line) + " |" for line in lines)
+
+
+def _names(names: Sequence[str]) -> str:
+    """Names joined; all topics of the table are called so."""
+    if set(names) == {f"topic `{row.name}`" for row in TOPICS}:
+        return "every topic of the table"
+    return ", ".join(names)
 
 
 def _kept(row: Topic) -> str:

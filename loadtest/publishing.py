@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from loadtest.events import Timed, TimedChunk
 from streams import records
 from streams.codec import encode
+from streams.connection import Kafka, client_options, start
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
@@ -17,13 +18,14 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024
 class Publisher:
     """Sends timed chunks and room events; ``async with`` connects and flushes."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
         self._producer: Any = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, linger_ms=2, max_request_size=MAX_REQUEST_BYTES, acks="all"
+            **client_options(kafka), linger_ms=2, max_request_size=MAX_REQUEST_BYTES, acks="all"
         )
 
     async def __aenter__(self) -> Self:
-        await self._producer.start()
+        await start(self._producer, self._kafka)
         return self
 
     async def __aexit__(

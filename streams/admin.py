@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.new_partitions import NewPartitions
 
+from streams.connection import client_options, start
 from streams.settings import Settings
 from streams.topics import TOPICS, Topic
 
@@ -31,9 +32,10 @@ async def apply_topics(settings: Settings, rows: tuple[Topic, ...] = TOPICS) -> 
 
     Raises:
         TopicError: when the broker refuses a topic.
+        KafkaRefused: when it does not let us in.
     """
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await admin.start()
+    admin: Any = AIOKafkaAdminClient(**client_options(settings))
+    await start(admin, settings)
     try:
         # Asking the embedded broker to describe a topic creates it, so ask only for what is there.
         names = set(await admin.list_topics()) & {row.name for row in rows}

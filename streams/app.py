@@ -13,8 +13,9 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from mode.supervisors import CrashingSupervisor
 
 from streams.codec import Message
+from streams.connection import credentials
 from streams.settings import Settings
-from streams.topics import MIB, Topic
+from streams.topics import BY_NAME, MIB, Topic
 
 MAX_MESSAGE_BYTES = 2 * MIB
 
@@ -37,6 +38,15 @@ class _Transport(Transport):
     Consumer = _Consumer
 
 
+class _Topic(faust.Topic):
+    """Faust declares each topic that it reads, which takes a right to create that a stage should not have."""
+
+    async def declare(self) -> None:
+        """Create changelogs of tables only: `apply_topics` made the rest, with the right partitions and retention."""
+        if not BY_NAME.keys() & set(self.topics):
+            await super().declare()
+
+
 class StageApp(faust.App):
     """A Faust app whose fetches wait at most ``fetch_max_wait_ms`` milliseconds."""
 
@@ -52,6 +62,8 @@ def create_app(stage: str, settings: Settings) -> StageApp:
     app = StageApp(
         f"{settings.group_prefix}-{stage}",
         broker=";".join(brokers),
+        broker_credentials=credentials(settings),
+        Topic=_Topic,
         store="memory://" if settings.store == "memory" else "rocksdb://",
         datadir=str(settings.state_dir / stage),
         web_enabled=False,

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from streams.connection import Kafka, client_options, start
 from streams.envelope import Headers
 from streams.topics import DEAD_LETTERS, MIB
 
@@ -80,17 +81,17 @@ class DeadLetter:
         return next((value.decode(errors="replace") for key, value in self.headers if key == wanted), "")
 
 
-async def read_dead_letters(bootstrap: str) -> list[DeadLetter]:
+async def read_dead_letters(kafka: Kafka) -> list[DeadLetter]:
     """Everything on the topic at this moment, by partition and offset."""
     consumer: Any = AIOKafkaConsumer(
         DEAD_LETTERS.name,
-        bootstrap_servers=bootstrap,
+        **client_options(kafka),
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         fetch_max_wait_ms=20,
         max_partition_fetch_bytes=2 * MIB,
     )
-    await consumer.start()
+    await start(consumer, kafka)
     try:
         ends = await consumer.end_offsets(list(consumer.assignment()))
         found: list[DeadLetter] = []
@@ -104,10 +105,10 @@ async def read_dead_letters(bootstrap: str) -> list[DeadLetter]:
     return sorted(found, key=lambda letter: tuple(map(int, letter.number.split(":"))))
 
 
-async def send_again(bootstrap: str, letters: Sequence[DeadLetter]) -> int:
+async def send_again(kafka: Kafka, letters: Sequence[DeadLetter]) -> int:
     """Publish letters to the topics that they came from, as received; how many were confirmed."""
-    producer: Any = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=4 * MIB, acks="all")
-    await producer.start()
+    producer: Any = AIOKafkaProducer(**client_options(kafka), max_request_size=4 * MIB, acks="all")
+    await start(producer, kafka)
     try:
         for letter in letters:
             await producer.send_and_wait(letter.topic, letter.value, letter.key, headers=letter.original_headers())

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 
 from streams import records
 from streams.codec import decode
+from streams.connection import Kafka, client_options, start
 from streams.envelope import BadRecord
 from streams.topics import BY_NAME, Topic
 
@@ -33,16 +34,16 @@ class RawReader:
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: Kafka,
         rows: Sequence[Topic],
         *,
         start: Literal["earliest", "latest"] = "latest",
         fetch_max_wait_ms: int = 20,
     ) -> None:
-        self._rows = rows
+        self._kafka = kafka
         self._consumer: Any = AIOKafkaConsumer(
             *(row.name for row in rows),
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             auto_offset_reset=start,
             enable_auto_commit=False,
             fetch_max_wait_ms=fetch_max_wait_ms,
@@ -50,7 +51,7 @@ class RawReader:
         )
 
     async def __aenter__(self) -> Self:
-        await self._consumer.start()
+        await start(self._consumer, self._kafka)
         # Fix the starting point now, so that nothing published after entering is missed.
         for partition in self._consumer.assignment():
             await self._consumer.position(partition)

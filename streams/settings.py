@@ -4,9 +4,10 @@ file, environment, flags. ``roomwarden doctor`` prints what is in force."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,6 +25,18 @@ class Settings(BaseSettings):
 
     # Kafka
     kafka: str = Field("127.0.0.1:9092", description="Bootstrap servers, comma separated.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Kafka's own names: SSL is TLS, SASL a login with user name and password."
+    )
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="How the password is proved; PLAIN sends it, so only over TLS."
+    )
+    kafka_username: str | None = Field(None, description="User of the SASL login.")
+    kafka_password: SecretStr | None = Field(None, description="Password of the SASL login.")
+    kafka_ca: Path | None = Field(None, description="Who signed the brokers' certificates (PEM); else the system's.")
+    kafka_certificate: Path | None = Field(None, description="Our certificate for mutual TLS (PEM).")
+    kafka_key: Path | None = Field(None, description="Its key (PEM); none if it is in the same file.")
+    kafka_key_password: SecretStr | None = Field(None, description="Password of that key.")
     group_prefix: str = Field("roomwarden", description="Consumer groups are <prefix>-<stage>.")
     partitions: int = Field(8, ge=1, le=4096, description="Partitions of each scaled topic.")
     replication_factor: int = Field(1, ge=1, le=9, description="Copies of each partition.")
@@ -85,6 +98,32 @@ class Settings(BaseSettings):
     stall_ms: float = Field(60_000.0, ge=1000, description="/live fails when work waits this long without progress.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "text"
+
+    @model_validator(mode="after")
+    def _kafka_access(self) -> Self:
+        """A login or a certificate that would silently not be used, or half of one, is refused."""
+        protocol = self.kafka_security_protocol
+        login = {"kafka_username": self.kafka_username, "kafka_password": self.kafka_password}
+        files = {
+            "kafka_ca": self.kafka_ca,
+            "kafka_certificate": self.kafka_certificate,
+            "kafka_key": self.kafka_key,
+            "kafka_key_password": self.kafka_key_password,
+        }
+        problem = None
+        if protocol.startswith("SASL") and (missing := [name for name, value in login.items() if not value]):
+            problem = f"{' and '.join(missing)}: needed by kafka_security_protocol {protocol}"
+        elif not protocol.startswith("SASL") and (unused := [name for name, value in login.items() if value]):
+            problem = f"{' and '.join(unused)}: not used by kafka_security_protocol {protocol}; set SASL_SSL"
+        elif not protocol.endswith("SSL") and (unused := [name for name, value in files.items() if value]):
+            problem = f"{' and '.join(unused)}: not used by kafka_security_protocol {protocol}; set SSL or SASL_SSL"
+        elif self.kafka_key and not self.kafka_certificate:
+            problem = "kafka_key: of no use without kafka_certificate"
+        elif protocol == "SASL_PLAINTEXT" and self.kafka_sasl_mechanism == "PLAIN":
+            problem = "kafka_sasl_mechanism: PLAIN over SASL_PLAINTEXT would send the password readable; set SASL_SSL"
+        if problem:
+            raise PydanticCustomError("kafka_access", "{problem}", {"problem": problem})
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -27,7 +27,8 @@ class ApacheBroker(Broker):
     """`nodes` Kafka brokers on `host`; records survive restarts, and also this object if `directory` is given.
 
     `port` is node 1's port for clients, the others follow it; free ports if None. `listeners` adds further
-    ways in beside the plain one, e.g. SASL_SSL: see Listener. `properties` override server.properties.
+    ways in beside the plain one, e.g. SASL_SSL: see Listener; `users` are names and passwords for
+    SCRAM-SHA-512, known from the first start on. `properties` override server.properties.
     `heap_mb` is a node's whole Java heap. Jars come from, or go to, `cache`.
     Raises BrokerMissing where Java, or Maven and the jars, are absent; ValueError for an even cluster.
     """
@@ -42,6 +43,7 @@ class ApacheBroker(Broker):
         host: str = "127.0.0.1",
         port: int | None = None,
         listeners: Sequence[Listener] = (),
+        users: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         directory: Path | None = None,
         version: str = KAFKA_VERSION,
@@ -54,6 +56,7 @@ class ApacheBroker(Broker):
         self._java = java()
         self._classpath = f"{fetch_jars(version, cache)}/*"
         super().__init__(nodes=nodes, directory=directory)
+        self._users = dict(users or {})
         self._jvm = (*_JVM, f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", f"-Dlog4j2.level={log_level}")
         plain = Listener(CLIENTS, ports=tuple(range(port, port + nodes)) if port is not None else ())
         every = [plain, *listeners]
@@ -113,6 +116,8 @@ class ApacheBroker(Broker):
             "format", "--cluster-id", cluster, "--config", str(self._config(node)), "--ignore-formatted",
         ]
         # fmt: on
+        for name, password in self._users.items():
+            command += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             raise BrokerFailed(f"Kafka could not format the storage of node {node}:\n{done.stdout}{done.stderr}")

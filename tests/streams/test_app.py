@@ -93,3 +93,20 @@ async def test_the_publisher_hands_on_key_value_and_headers(settings: Settings) 
         message.headers,
     )
     assert sent.record == samples.finding()
+
+
+async def test_topics_of_the_table_are_never_declared_by_a_stage(settings: Settings) -> None:
+    app = create_app("segment", settings)
+    created: list[str] = []
+
+    class Producer(FakeProducer):
+        async def maybe_start(self) -> None:
+            """It runs."""
+
+        async def create_topic(self, topic: str, **_: object) -> None:
+            created.append(topic)
+
+    without_kafka(app, Producer())
+    await topic(app, CHUNKS).maybe_declare()
+    await app.topic("rw-segment-positions-changelog", internal=True).maybe_declare()
+    assert created == ["rw-segment-positions-changelog"]

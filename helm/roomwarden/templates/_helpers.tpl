@@ -30,3 +30,30 @@ app.kubernetes.io/component: {{ .stage }}
 {{- . -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Does the account log in with a certificate? */}}
+{{- define "roomwarden.mutual" -}}
+{{- if and (eq .Values.kafka.securityProtocol "SSL") .Values.kafka.account.secret -}}yes{{- end -}}
+{{- end -}}
+
+{{/* Variables that come from Secrets; takes (dict "root" $ "stage" NAME). */}}
+{{- define "roomwarden.secrets" -}}
+{{- $kafka := .root.Values.kafka -}}
+{{- $secret := $kafka.account.secret | replace "{stage}" .stage -}}
+{{- if hasPrefix "SASL" $kafka.securityProtocol }}
+- name: ROOMWARDEN_KAFKA_USERNAME
+  value: {{ $kafka.account.username | replace "{stage}" .stage }}
+- name: ROOMWARDEN_KAFKA_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ $secret }}, key: {{ $kafka.account.passwordKey }}}
+{{- else if and (eq (include "roomwarden.mutual" .root) "yes") $kafka.account.keyPasswordKey }}
+- name: ROOMWARDEN_KAFKA_KEY_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ $secret }}, key: {{ $kafka.account.keyPasswordKey }}}
+{{- end }}
+{{- with .root.Values.signing.existingSecret }}
+- name: ROOMWARDEN_SIGNING_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: {{ $.root.Values.signing.key }}}
+{{- end }}
+{{- end -}}
