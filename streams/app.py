@@ -6,36 +6,20 @@ run several of them on one event loop.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import faust
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from mode.supervisors import CrashingSupervisor
 
 from streams.codec import Message
 from streams.connection import credentials
+from streams.consuming import StageTransport
+from streams.recovery import StageTable, StageTableManager
 from streams.settings import Settings
 from streams.topics import BY_NAME, MIB, Topic
 
 MAX_MESSAGE_BYTES = 2 * MIB
-
-
-class _ConsumerThread(AIOKafkaConsumerThread):
-    """Faust fixes ``fetch_max_wait_ms`` at 1500: brokers that answer only when the wait is over cost that per hop."""
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = cast("StageApp", self.app).fetch_max_wait_ms  # noqa: SLF001  # aiokafka reads it at start; Faust has no setting
-        return consumer
-
-
-class _Consumer(Consumer):
-    def _new_consumer_thread(self) -> Any:
-        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-
-class _Transport(Transport):
-    Consumer = _Consumer
 
 
 class _Topic(faust.Topic):
@@ -48,12 +32,29 @@ class _Topic(faust.Topic):
 
 
 class StageApp(faust.App):
-    """A Faust app whose fetches wait at most ``fetch_max_wait_ms`` milliseconds."""
+    """A Faust app whose fetches wait at most ``fetch_max_wait_ms`` milliseconds, and that mends Faust's delivery."""
 
     fetch_max_wait_ms = 20
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._table_writes: set[asyncio.Future[Any]] = set()
+
+    def note_table_write(self, written: asyncio.Future[Any]) -> None:
+        """Remember a changelog record until the broker has it."""
+        self._table_writes.add(written)
+        written.add_done_callback(self._forget_table_write)
+
+    async def tables_written(self) -> None:
+        """Wait until the broker has every changelog record queued so far; raises what kept it from one."""
+        await asyncio.gather(*self._table_writes)
+
+    def _forget_table_write(self, written: asyncio.Future[Any]) -> None:
+        if not written.cancelled() and written.exception() is None:  # a failure is kept for ``tables_written``
+            self._table_writes.discard(written)
+
     def _new_transport(self) -> Any:
-        return _Transport(self.conf.broker_consumer, self)
+        return StageTransport(self.conf.broker_consumer, self)
 
 
 def create_app(stage: str, settings: Settings) -> StageApp:
@@ -90,6 +91,8 @@ def create_app(stage: str, settings: Settings) -> StageApp:
         topic_replication_factor=settings.replication_factor,
         topic_disable_leader=True,
         table_standby_replicas=0,
+        Table=StageTable,
+        TableManager=StageTableManager,
     )
     app.fetch_max_wait_ms = settings.fetch_max_wait_ms
     return app

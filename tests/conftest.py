@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from deploy.brokers import Broker, missing, open_broker
+from deploy.brokers import Broker, Kind, missing, open_broker
 
 # A busy machine is no failure: hypothesis' own deadlines are timed assertions.
 settings.register_profile("roomwarden", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -31,3 +31,33 @@ def embedded() -> Iterator[Broker]:
         pytest.skip(reason)
     with open_broker("embedded") as broker:
         yield broker
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("embedded", marks=pytest.mark.embedded),
+        pytest.param("apache", marks=pytest.mark.kafka),
+    ],
+)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each broker in turn: what is promised holds on both (`make test`: the embedded one, `make test-kafka`: Kafka)."""
+    chosen: Kind = request.param
+    reason = missing(chosen)
+    if reason is not None:
+        pytest.skip(reason)
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def module_broker(kind: Kind) -> Iterator[Broker]:
+    """A broker of the module's own: topics and groups begin empty."""
+    with open_broker(kind) as running:
+        yield running
+
+
+@pytest.fixture
+def broker(kind: Kind) -> Iterator[Broker]:
+    """A broker of the test's own."""
+    with open_broker(kind) as running:
+        yield running

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from deploy.brokers import Broker
+from deploy.brokers import Broker, Kind
 from loadtest import codecs
 from loadtest.scenario import Codec
 from streams import records, topics
@@ -28,7 +28,7 @@ from tests.support import speech
 from tests.support.processes import WorkerProcess
 from tests.support.wire import Platform, platform, replaced
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 MIB = 1024 * 1024
 DAY_MS = 86_400_000.0
@@ -111,24 +111,26 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def worker(embedded: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
+def worker(module_broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
     """One worker with all stages for the whole module, on topics of one partition."""
-    asyncio.run(apply_topics(Settings(kafka=embedded.bootstrap, partitions=1)))
-    with WorkerProcess(embedded.bootstrap, tmp_path_factory.mktemp("worker"), PARTITIONS="1") as process:
+    asyncio.run(apply_topics(Settings(kafka=module_broker.bootstrap, partitions=1)))
+    with WorkerProcess(module_broker.bootstrap, tmp_path_factory.mktemp("worker"), PARTITIONS="1") as process:
         yield process
 
 
 @pytest.fixture
-async def side(embedded: Broker, worker: WorkerProcess) -> AsyncIterator[Platform]:
-    async with platform(embedded.bootstrap, "latest") as connected:
+async def side(module_broker: Broker, worker: WorkerProcess) -> AsyncIterator[Platform]:
+    async with platform(module_broker.bootstrap, "latest") as connected:
         yield connected
 
 
 @pytest.mark.parametrize("name", CASES)
 async def test_it_ends_under_its_name_and_the_good_track_beside_it_is_taken_down(
-    side: Platform, worker: WorkerProcess, name: str
+    kind: Kind, side: Platform, worker: WorkerProcess, name: str
 ) -> None:
     bad, number = CASES[name], next(_number)
+    if name == "10 MB" and kind == "apache":
+        pytest.skip("Kafka refuses it: max.message.bytes of the topic is less")
     good_room, bad_room = f"good-{number}", f"bad-{number}"
     pcm = np.concatenate(speech.sentences(["tea-room-seller-1"]))
     begin_ms = speech.begun_ms(len(pcm) / speech.RATE)
@@ -175,12 +177,12 @@ async def dead_letter(side: Platform, sent: records.Record | Message, reason: st
     return letter
 
 
-async def test_no_good_chunk_was_buried_or_lost(embedded: Broker, worker: WorkerProcess) -> None:
+async def test_no_good_chunk_was_buried_or_lost(module_broker: Broker, worker: WorkerProcess) -> None:
     """Runs last, over everything that this module sent."""
-    letters = await read_dead_letters(embedded.bootstrap)
+    letters = await read_dead_letters(module_broker.bootstrap)
     assert {x.reason for x in letters} <= {bad.reason for bad in CASES.values()}
     assert not any(x.readable_headers().get("ce_roomid", "").startswith("good-") for x in letters)
-    async with Reader(embedded.bootstrap, [topics.COVERAGE], start="earliest") as reader:
+    async with Reader(module_broker.bootstrap, [topics.COVERAGE], start="earliest") as reader:
         accounts: list[Any] = [observed.record for observed in await reader.drain()]
     assert any(c.room.startswith("good-") for c in accounts)
     assert not any(c.room.startswith("good-") and c.kind not in ("silence", "speech", "analysed") for c in accounts)

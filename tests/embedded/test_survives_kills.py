@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deploy.brokers import missing, open_broker
+from deploy.brokers import Broker, Kind, open_broker
 from streams import records
 from streams.admin import apply_topics
 from streams.ledger import Ledger
@@ -21,7 +21,7 @@ from tests.support.processes import WorkerProcess
 from tests.support.wire import Platform, platform, unique
 from tests.support.worker_process import echo
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 SENTENCES = ["tea-room-seller-1", "band-room-fan-1", "tea-room-guest-1", "band-room-drummer-1", "tea-room-seller-1"]
 KILL_AT = ["partial", "utterance", "finding", "risk", "takedown"]
@@ -73,13 +73,6 @@ def said(side: Platform) -> Said:
     return distinct
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _broker_is_installed() -> None:
-    reason = missing("embedded")
-    if reason is not None:
-        pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def tracks() -> list[list[records.Chunk]]:
     """One track, sentence by sentence, with one capture clock for every run."""
@@ -92,9 +85,9 @@ def tracks() -> list[list[records.Chunk]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tracks: list[list[records.Chunk]], tmp_path_factory: pytest.TempPathFactory) -> Said:
+def undisturbed(kind: Kind, tracks: list[list[records.Chunk]], tmp_path_factory: pytest.TempPathFactory) -> Said:
     """What one process says that runs all stages and is left alone."""
-    with open_broker("embedded") as broker:
+    with open_broker(kind) as broker:
         directory = tmp_path_factory.mktemp("undisturbed")
         return asyncio.run(run(broker.bootstrap, tracks, directory, ["segment listen judge"]))
 
@@ -150,12 +143,10 @@ def test_an_undisturbed_worker_hears_each_sentence_once_and_accounts_for_every_m
     assert total.received == pytest.approx(total.silence + total.analysed)
 
 
-# Not yet dependable on the embedded broker (a worker that rejoins now and then stalls): with `make test-kafka` only.
-@pytest.mark.kafka
 async def test_killed_at_every_step_it_loses_no_utterance_and_issues_no_second_takedown(
-    undisturbed: Said, tracks: list[list[records.Chunk]], tmp_path: Path
+    broker: Broker, undisturbed: Said, tracks: list[list[records.Chunk]], tmp_path: Path
 ) -> None:
-    with open_broker("embedded") as broker, WorkerProcess(broker.bootstrap, tmp_path) as worker:
+    with WorkerProcess(broker.bootstrap, tmp_path) as worker:
         await until_topics(broker.bootstrap)
         async with platform(broker.bootstrap) as side:
             for sentence, moment in zip(tracks, KILL_AT, strict=True):
@@ -192,8 +183,7 @@ def published(side: Platform, moment: str, begin_ms: float) -> bool:
 
 
 async def test_three_processes_say_what_one_says(
-    undisturbed: Said, tracks: list[list[records.Chunk]], tmp_path: Path
+    broker: Broker, undisturbed: Said, tracks: list[list[records.Chunk]], tmp_path: Path
 ) -> None:
-    with open_broker("embedded") as broker:
-        apart = await run(broker.bootstrap, tracks, tmp_path, ["segment", "listen", "judge"])
+    apart = await run(broker.bootstrap, tracks, tmp_path, ["segment", "listen", "judge"])
     assert apart.essence() == undisturbed.essence()

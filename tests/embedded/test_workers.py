@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deploy.brokers import Broker, missing, open_broker
+from deploy.brokers import Broker
 from deploy.brokers.ports import free_ports
 from streams import records
 from streams.admin import apply_topics
@@ -18,17 +18,7 @@ from tests.support import speech
 from tests.support.processes import WorkerProcess
 from tests.support.wire import Platform, platform, replaced
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(240)]
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    """A broker of the test's own."""
-    reason = missing("embedded")
-    if reason is not None:
-        pytest.skip(reason)
-    with open_broker("embedded") as running:
-        yield running
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
@@ -67,9 +57,6 @@ async def all_taken_down(side: Platform, wanted: set[str]) -> None:
     assert {t.action for t in side.of(records.Takedown) if t.target.room in wanted} == {"warn"}
 
 
-# Under heavy load a rebalance now and then stalls on the embedded broker; until the delivery work has settled that on
-# Apache Kafka, this runs with `make test-kafka` only.
-@pytest.mark.kafka
 async def test_a_second_worker_takes_its_share_and_then_everything(
     broker: Broker, side: Platform, tmp_path: Path
 ) -> None:

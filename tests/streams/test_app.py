@@ -71,7 +71,7 @@ def test_each_stage_has_its_own_wait_for_fetches(settings: Settings) -> None:
     app = create_app("segment", settings)
     assert app.fetch_max_wait_ms == 15
     thread = app._new_transport().Consumer._new_consumer_thread
-    assert "streams.app" in thread.__module__
+    assert "streams.consuming" in thread.__module__
 
 
 def test_topics_are_read_as_bytes(settings: Settings) -> None:
