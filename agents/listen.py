@@ -146,7 +146,7 @@ class Listen(Stage):
             raise RuntimeError("listen runs before its recogniser is loaded")
         thorough = len(self._batcher.pending) <= BUSY
         jobs = [item.job for item in items]
-        assessing = self.heads.begin(jobs, busy=not thorough)
+        assessing = self.heads.begin(jobs, busy=sum(work.item.utterance.final for work in self._batcher.pending) > BUSY)
         results = self.recogniser.transcribe(jobs, thorough=thorough)
         for item, assessment in zip(items, assessing.result(), strict=True):
             item.assessment = assessment

@@ -21,7 +21,7 @@ class Speaker:
     partial: bool = False
     language: str = ""
     guard: str = ""
-    voice: str = "not_assessed"
+    voice: str = ""
     heard_at_ms: float = 0.0
     verdict: str = ""
     action: str = ""
@@ -95,7 +95,7 @@ class Board:
             self.finals.add((record.utterance_id, record.revision))
         speaker.partial = not record.final
         speaker.guard = record.guard or ""
-        speaker.voice = record.synthetic.verdict
+        speaker.voice = _voice(record) or speaker.voice
         speaker.language = record.language
         if record.transcript:
             speaker.words = record.transcript
@@ -130,6 +130,13 @@ class Board:
             self.speech.add(record.utterance_id)
         elif record.stage == "listen":
             self.analysed.add(record.utterance_id)
+
+
+def _voice(record: records.Finding) -> str:
+    """What a viewer is told of the voice; nothing where it was not assessed or the evidence does not suffice."""
+    if record.declared_synthetic:
+        return "declared AI"
+    return record.synthetic.verdict if record.synthetic.verdict in ("synthetic", "human") else ""
 
 
 def percentile(values: list[float], share: float) -> float:

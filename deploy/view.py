@@ -119,6 +119,8 @@ class View:
     def _print_plain(self, record: records.Record, new_alert: bool) -> None:
         if isinstance(record, records.Finding) and record.final:
             words = record.transcript or f"[{record.guard}]"
+            if record.synthetic.verdict in ("synthetic", "human"):
+                words += f"  ({record.synthetic.verdict}{', declared' if record.declared_synthetic else ''})"
             self.console.print(f"{_clock()} {record.room}/{record.speaker}: {words}", highlight=False, markup=False)
         elif isinstance(record, records.Takedown) and new_alert:
             self.console.print(Text(f"{_clock()} ").append_text(_alert_line(record)), highlight=False)
@@ -136,8 +138,8 @@ def _row(room: RoomBoard, speaker: Speaker, first: bool, now_ms: float) -> list[
         if speaker.action
         else Text("")
     )
-    voice = "" if speaker.voice == "not_assessed" else speaker.voice
-    return [Text(label if first else "", "bold"), name, words, Text(voice, "dim"), verdict]
+    voice = Text(speaker.voice, "bold red" if speaker.voice == "synthetic" else "dim")
+    return [Text(label if first else "", "bold"), name, words, voice, verdict]
 
 
 def _alert_line(takedown: records.Takedown) -> Text:

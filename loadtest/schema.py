@@ -19,8 +19,11 @@ Language = Literal["zh", "en", "mixed"]
 Sanction = Literal["warn", "mute", "kick", "suspend", "close_room"]
 CodecName = Literal["pcm", "opus", "opus-length16", "ogg", "ogg-stream", "flac", "mp3", "aac"]
 
+Duty = Literal["label_required", Sanction]
 SANCTIONS: tuple[Sanction, ...] = ("warn", "mute", "kick", "suspend", "close_room")
 """Actions that touch somebody, mildest first; ``review`` and ``label_required`` do not."""
+DUTIES: tuple[Duty, ...] = ("label_required", *SANCTIONS)
+"""What can be due, mildest first."""
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 """The bundled scenarios."""
@@ -119,7 +122,11 @@ class Utterance(_Model):
 
 
 class Speaker(_Model):
-    """One track of a room. ``clean`` says that nothing may happen to the speaker."""
+    """One track of a room. ``clean`` says that nothing may happen to the speaker.
+
+    ``label_due`` is the category for which the voice must be asked for a label, such as synthetic/voice/undeclared.
+    ``declared_synthetic`` is the scenario's where it is not set.
+    """
 
     id: str = Field(min_length=1, max_length=64)
     voice: Voice | None = None
@@ -133,16 +140,19 @@ class Speaker(_Model):
     trusted: bool = False
     device: str = ""
     identity_verified: bool = True
-    declared_synthetic: bool = False
+    declared_synthetic: bool | None = None
+    label_due: str = ""
     join_s: float = Field(default=0.0, ge=0.0)
     leave_s: float | None = None
     utterances: tuple[Utterance, ...] = ()
 
     @model_validator(mode="after")
     def _clean_or_due(self) -> Self:
-        due = any(utterance.due for utterance in self.utterances)
+        due = bool(self.label_due) or any(utterance.due for utterance in self.utterances)
         if due == self.clean:
-            raise ValueError("a speaker is either `clean: true` or has an utterance with `due`; set exactly one")
+            raise ValueError(
+                "a speaker is either `clean: true` or has an utterance with `due` or a `label_due`; set exactly one"
+            )
         return self
 
 
@@ -171,6 +181,7 @@ class Scenario(_Model):
     duration_s: float = Field(gt=0.0, le=86_400.0)
     codec: Codec = Codec()
     impairments: Impairments = Impairments()
+    declared_synthetic: bool = False
     rooms: tuple[Room, ...] = Field(min_length=1)
     directory: Path = Field(default=SCENARIOS, exclude=True)
     notes: tuple[str, ...] = Field(default=(), exclude=True)
@@ -188,7 +199,7 @@ class Scenario(_Model):
         return self
 
     def dues(self) -> list[DueTakedown]:
-        """The takedowns due, by the time at which their words end."""
+        """The takedowns due, by the time at which their words end; labels by the speaker's last word."""
         found = [
             DueTakedown(
                 tenant=room.tenant or self.tenant,
@@ -201,11 +212,28 @@ class Scenario(_Model):
             for room, speaker, utterance in self.lines()
             if utterance.due
         ]
+        found += [
+            DueTakedown(
+                tenant=room.tenant or self.tenant,
+                room=room.id,
+                speaker=speaker.id,
+                category=speaker.label_due,
+                action="label_required",
+                spoken_ms=room.offset_ms + max(line.at_s * 1000.0 + line.duration_ms for line in speaker.utterances),
+            )
+            for room in self.rooms
+            for speaker in room.speakers
+            if speaker.label_due
+        ]
         return sorted(found, key=lambda due: (due.spoken_ms, due.room, due.speaker))
 
     def clean_speakers(self) -> set[tuple[str, str]]:
         """(room, speaker) of everybody to whom nothing may happen."""
         return {(room.id, speaker.id) for room in self.rooms for speaker in room.speakers if speaker.clean}
+
+    def declares(self, speaker: Speaker) -> bool:
+        """Whether the speaker's chunks say that the voice is synthetic."""
+        return self.declared_synthetic if speaker.declared_synthetic is None else speaker.declared_synthetic
 
     def lines(self) -> Iterator[tuple[Room, Speaker, Utterance]]:
         """Every utterance with its room and speaker, in file order."""
@@ -239,7 +267,7 @@ class DueTakedown:
     room: str
     speaker: str
     category: str
-    action: Sanction
+    action: Duty
     spoken_ms: float
 
 

@@ -29,6 +29,7 @@ class _Track:
     session: str
     codec: Codec
     impairments: Impairments
+    declared_synthetic: bool
     seed: str
 
 
@@ -72,6 +73,7 @@ def _track(scenario: Scenario, room: Room, speaker: Speaker, run: str, seed: int
         session=f"{run}-{room.id}-{speaker.id}",
         codec=speaker.codec or room.codec or scenario.codec,
         impairments=speaker.impairments or room.impairments or scenario.impairments,
+        declared_synthetic=scenario.declares(speaker),
         seed=f"{seed}/{room.id}/{speaker.id}",
     )
 
@@ -107,7 +109,7 @@ def _chunks(track: _Track, encoded: Iterable[EncodedChunk], begin_ms: float) -> 
             duration_ms=chunk.duration_ms,
             capture_offset_ms=captured,
             last=False,
-            declared_synthetic=track.speaker.declared_synthetic,
+            declared_synthetic=track.declared_synthetic,
         )
         sequence += 1
     if held:

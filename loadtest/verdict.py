@@ -1,8 +1,9 @@
 """What was due against what came: due, found, missed, wrongly found, and an exit status.
 
 Observed takedowns are plain mappings, either flat (``room``, ``speaker``, ``category``, ``action``) or as the topic
-carries them (``target: {room, speaker}``). ``dry_run`` records and actions that touch nobody (``review``,
-``label_required``) are left out. Records that repeat an idempotent ``takedown_id`` count once.
+carries them (``target: {room, speaker}``). ``dry_run`` records and reviews, which touch nobody, are left out. A label
+may be asked of those clean speakers who have declared a synthetic voice themselves. Records that repeat an idempotent
+``takedown_id`` count once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadtest.schema import SANCTIONS, DueTakedown, Scenario
+from loadtest.schema import DUTIES, DueTakedown, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,15 @@ def judge(
     found = tuple((dues[index], observed[number]) for index, number in sorted(served.items()))
     rest = [seen for number, seen in enumerate(observed) if number not in set(served.values())]
     with_clean = {room for room, _ in clean}
-    wrong = tuple(s for s in rest if (s.room, s.speaker) in clean or (not s.speaker and s.room in with_clean))
+    declared = {
+        (room.id, speaker.id) for room in scenario.rooms for speaker in room.speakers if scenario.declares(speaker)
+    }
+    wrong = tuple(
+        s
+        for s in rest
+        if (s.room, s.speaker) in (clean - declared if s.action == "label_required" else clean)
+        or (not s.speaker and s.room in with_clean)
+    )
     return Verdict(
         due=tuple(dues),
         found=found,
@@ -116,7 +125,7 @@ def _observed(records: Iterable[Mapping[str, Any]]) -> list[Observed]:
         target = record.get("target") or record
         try:
             action = record["action"]
-            if action not in SANCTIONS or record.get("dry_run"):
+            if action not in DUTIES or record.get("dry_run"):
                 continue
             observed = Observed(
                 tenant=target["tenant"],
@@ -124,7 +133,7 @@ def _observed(records: Iterable[Mapping[str, Any]]) -> list[Observed]:
                 speaker=target.get("speaker", ""),
                 category=record["category"],
                 action=action,
-                severity=SANCTIONS.index(action),
+                severity=DUTIES.index(action),
             )
         except KeyError as missing:
             raise ValueError(f"a takedown record lacks the field {missing}; pass the records as published") from None
@@ -162,7 +171,7 @@ def _serves(seen: Observed, due: DueTakedown) -> bool:
     return (
         (seen.tenant, seen.room, seen.speaker) == (due.tenant, due.room, due.speaker)
         and (seen.category == prefix or seen.category.startswith(prefix + "/"))
-        and seen.severity >= SANCTIONS.index(due.action)
+        and seen.severity >= DUTIES.index(due.action)
     )
 
 

@@ -25,6 +25,7 @@ _WHAT: dict[str, tuple[str, str]] = {
     "minors": ("这可能危害未成年人", "may endanger minors"),
     "privacy": ("这是在公开或收集他人的个人信息", "exposes or collects somebody's personal data"),
     "self-harm": ("你提到了伤害自己的想法", "mentions thoughts of harming yourself"),
+    "synthetic/voice/declared": ("你声明使用合成声音", "your voice is declared as synthetic"),
     "synthetic": ("你的声音听起来是合成的，但没有标明", "your voice sounds synthetic and is not labelled so"),
 }
 _ACTION: dict[str, tuple[str, str]] = {

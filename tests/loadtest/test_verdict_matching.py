@@ -121,3 +121,33 @@ def test_a_record_without_a_field_is_an_error() -> None:
 def test_risks_on_clean_speakers_are_counted() -> None:
     risks = [{"room": "r", "speaker": "good"}, {"room": "r", "speaker": "bad"}]
     assert judge(scenario(), ALL, risks).risks_on_clean == 1
+
+
+@pytest.fixture
+def voices() -> Scenario:
+    line = Utterance(at_s=2, text="x", audio="x", duration_ms=3000)
+    speakers = (
+        Speaker(id="clone", label_due="synthetic/voice/undeclared", declared_synthetic=False, utterances=(line,)),
+        Speaker(id="stand-in", clean=True),
+        Speaker(id="person", clean=True, declared_synthetic=False),
+    )
+    room = Room(id="r", kind="voice-chat", speakers=speakers)
+    return Scenario(name="s", duration_s=60, declared_synthetic=True, rooms=(room,))
+
+
+LABEL = takedown("clone", "synthetic/voice/undeclared", "label_required")
+
+
+def test_a_label_that_is_due_must_come(voices: Scenario) -> None:
+    assert [due.spoken_ms for due in voices.dues()] == [5000.0]
+    assert judge(voices, [LABEL]).passed
+    missed = judge(voices, [])
+    assert not missed.passed
+    assert "missed: label_required of clone in r for synthetic/voice/undeclared" in missed.lines()
+
+
+@pytest.mark.parametrize(("speaker", "passes"), [("stand-in", True), ("person", False)])
+def test_a_label_does_no_harm_to_whom_has_declared_it(voices: Scenario, speaker: str, passes: bool) -> None:
+    extra = takedown(speaker, "synthetic/voice/declared", "label_required")
+    assert judge(voices, [LABEL, extra]).passed is passes
+    assert not judge(voices, [LABEL, takedown(speaker, "abuse", "warn")]).passed
