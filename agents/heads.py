@@ -18,7 +18,9 @@ from streams.settings import Settings
 
 def chosen(settings: Settings) -> list[Callable[[], Head]]:
     """What makes each head that the settings ask for; making one loads its weights."""
-    makers: list[tuple[bool, Callable[[], Head]]] = [(settings.synthetic, SyntheticHead)]
+    makers: list[tuple[bool, Callable[[], Head]]] = [
+        (settings.synthetic, lambda: SyntheticHead(settings.synthetic_detectors))
+    ]
     return [make for wanted, make in makers if wanted]
 
 
@@ -74,4 +76,5 @@ def _record(verdict: SyntheticVerdict | None) -> records.Synthetic:
         llr=round(verdict.llr, 3),
         probability=round(verdict.probability, 4),
         windows=[round(window.llr, 3) for window in verdict.windows],
+        scores={name: round(llr, 3) for name, llr in verdict.scores},
     )

@@ -78,16 +78,18 @@ def score(
     """Print for each file whether its voice is synthetic; the score is that of the whole file, however short."""
     from deploy import hearing
     from loadtest.clips import NoRecordingError, UnreadableClipError
-    from models.synthetic import DetectorError, SyntheticDetector
+    from models.synthetic import DetectorError
+    from models.synthetic.head import SyntheticHead
 
     try:
-        detector = SyntheticDetector(threads=settings_from().threads)
+        settings = settings_from()
+        head = SyntheticHead(settings.synthetic_detectors, settings.threads)
     except DetectorError as problem:
         raise Failure(str(problem)) from None
     failed = False
     for file in files:
         try:
-            found = hearing.score(detector, file)
+            found = hearing.score(head, file)
         except (UnreadableClipError, NoRecordingError, FileNotFoundError) as problem:
             failed = True
             _bad_file(file, problem, json_output)
@@ -101,6 +103,7 @@ def score(
                     "probability": round(found.probability, 4),
                     "speech_seconds": round(found.speech_seconds, 2),
                 }
+                | ({"scores": {name: round(llr, 4) for name, llr in found.scores}} if found.scores else {})
             )
             continue
         print(

@@ -12,7 +12,8 @@ from loadtest import clips
 from models.segmenting import SegmentEngine
 from models.segments import Chunk, Utterance
 from models.speech import Recogniser, SpeechJob, SpeechResult
-from models.synthetic import SyntheticDetector, SyntheticVerdict
+from models.synthetic import SyntheticVerdict
+from models.synthetic.head import SyntheticHead
 from models.synthetic.windows import FRAME, loud_frames
 
 CHUNK_MS = 200
@@ -72,8 +73,8 @@ def hear(recogniser: Recogniser, path: Path) -> list[HeardUtterance]:
     ]
 
 
-def score(detector: SyntheticDetector, path: Path) -> SyntheticVerdict:
-    """What the detector says of a whole file; speech is what `segment` would cut out of it.
+def score(head: SyntheticHead, path: Path) -> SyntheticVerdict:
+    """What the detectors say of a whole file; speech is what `segment` would cut out of it.
 
     Raises:
         clips.UnreadableClipError: when the file cannot be decoded.
@@ -84,7 +85,7 @@ def score(detector: SyntheticDetector, path: Path) -> SyntheticVerdict:
     spoken = np.zeros_like(mask)
     for utterance in cut:
         spoken[int(utterance.start_ms * PER_MS / FRAME) : int(utterance.end_ms * PER_MS / FRAME) + 1] = True
-    return detector.score(samples, mask & spoken, speech_seconds=sum(part.speech_ms for part in cut) / 1000.0)
+    return head.score(samples, mask & spoken, speech_seconds=sum(part.speech_ms for part in cut) / 1000.0)
 
 
 def _finals(engine: SegmentEngine, now_ms: float) -> Iterator[Utterance]:

@@ -98,6 +98,9 @@ class Synthetic(Struct, frozen=True, kw_only=True):
     llr: float | None = None
     probability: float | None = None
     windows: list[float] = []
+    """Log-likelihood ratio of each 4 s window, one a second."""
+    scores: dict[str, float] = {}
+    """Log-likelihood ratio by detector, where there are several."""
 
 
 class Stages(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     max_batch: int = Field(16, ge=1, le=256, description="Most utterances in one batch.")
 
     synthetic: bool = Field(True, description="Assess whether voices are synthetic.")
+    synthetic_detectors: list[Path] = Field(
+        default_factory=list, description="YAML files that describe further detectors of synthetic voices."
+    )
 
     # segment
     max_chunk_bytes: int = Field(1_048_576, ge=1024, description="Larger chunks go to the dead letters.")

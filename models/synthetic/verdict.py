@@ -30,6 +30,8 @@ class SyntheticVerdict:
     probability: float
     speech_seconds: float
     windows: tuple[Window, ...] = ()
+    scores: tuple[tuple[str, float], ...] = ()
+    """The ratio by detector, where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
