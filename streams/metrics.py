@@ -17,6 +17,10 @@ MetricName = Literal[
     "roomwarden_partials_skipped_total",
     "roomwarden_audio_seconds_total",
     "roomwarden_takedowns_total",
+    "roomwarden_takedowns_reissued_total",
+    "roomwarden_takedowns_repeated_total",
+    "roomwarden_takedowns_unanswered_total",
+    "roomwarden_outcomes_total",
     "roomwarden_policy_changes_total",
     "roomwarden_loop_lag_seconds",
 ]
@@ -63,6 +67,23 @@ SPECS: dict[MetricName, Spec] = {
     ),
     "roomwarden_audio_seconds_total": Spec("counter", "Seconds of audio by what became of them.", ("stage", "kind")),
     "roomwarden_takedowns_total": Spec("counter", "Takedowns issued, by action and category.", ("action", "category")),
+    "roomwarden_takedowns_reissued_total": Spec(
+        "counter", "Takedowns held up once more, because their target came back, by action.", ("action",)
+    ),
+    "roomwarden_takedowns_repeated_total": Spec(
+        "counter",
+        "Takedowns sent again for want of an acknowledgement. Rising: the platform does not answer.",
+        ("action",),
+    ),
+    "roomwarden_takedowns_unanswered_total": Spec(
+        "counter", "Takedowns given to a person, because no repeat was acknowledged. Look at the platform.", ("action",)
+    ),
+    "roomwarden_outcomes_total": Spec(
+        "counter",
+        "Outcomes by kind and category of the takedown; upheld and overturned give the precision. Category unknown: "
+        "the takedown is more than a week old, or never was.",
+        ("outcome", "category"),
+    ),
     "roomwarden_policy_changes_total": Spec(
         "counter",
         "Pushed policies, by result: taken or refused. Refused: see the log and the dead letters.",
