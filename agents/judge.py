@@ -210,6 +210,13 @@ class Judging(Stage):
         await self._send([(takedown, finding.revision) for takedown in decision.takedowns], stages, risks=risks)
         if risks:
             self.observe_latency(finding.end_ms, finding.final)
+        for risk in decision.risks:
+            self.metrics.count(
+                "roomwarden_verdicts_total",
+                tenant=finding.tenant,
+                category=risk.category,
+                severity=str(risk.severity),
+            )
 
     async def _send(
         self,
