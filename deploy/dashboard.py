@@ -28,6 +28,10 @@ def _quantile(share: float, metric: str, by: str = "", where: str = "") -> str:
     return f"histogram_quantile({share}, sum by ({labels}) (rate({metric}_bucket{where}{_RATE})))"
 
 
+def _outcomes(kinds: str) -> str:
+    return f'sum by (category) (rate(roomwarden_outcomes_total{{outcome=~"{kinds}"}}{_RATE}))'
+
+
 PANELS: tuple[Panel, ...] = (
     Panel(
         "Word to takedown, p95",
@@ -116,13 +120,7 @@ PANELS: tuple[Panel, ...] = (
     Panel(
         "False alarms",
         "percentunit",
-        (
-            (
-                f'sum by (category) (rate(roomwarden_outcomes_total{{outcome="overturned"}}{_RATE})) / '
-                f'sum by (category) (rate(roomwarden_outcomes_total{{outcome=~"overturned|upheld"}}{_RATE}))',
-                "{{category}}",
-            ),
-        ),
+        ((f"{_outcomes('overturned')} / {_outcomes('overturned|upheld')}", "{{category}}"),),
         "Share of the appealed takedowns that a person overturned.",
     ),
     Panel(

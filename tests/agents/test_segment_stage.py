@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from agents.segment import Segment
@@ -143,7 +144,7 @@ async def test_lag_is_the_age_of_what_was_read_last_and_not_of_an_open_utterance
         await run.put(chunk(0, "say:你好"), timestamp=AT)
         await run.until(lambda: stage.lag_s(0.0) > 1_000_000.0, "a chunk that lay in Kafka for months")
         now = time.time()
-        await run.put(chunk(1, "say:你好", time_ms=now * 1000.0), timestamp=now)
+        await run.put(msgspec.structs.replace(chunk(1, "say:你好"), time_ms=now * 1000.0), timestamp=now)
         await run.until(lambda: stage.lag_s(0.0) < 1_000.0, "a fresh one")
         await run.put(chunk(2, "end"), timestamp=AT)
         await run.until(lambda: all(run.acked), "the acknowledgements")
