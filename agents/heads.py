@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 
 from models.heads import NOTHING, Assessment, Head, combined
+from models.sounds import SoundEvent
+from models.sounds.head import SoundsHead
 from models.speech import SpeechJob
 from models.synthetic.head import SyntheticHead
 from models.synthetic.verdict import SyntheticVerdict
@@ -19,7 +21,8 @@ from streams.settings import Settings
 def chosen(settings: Settings) -> list[Callable[[], Head]]:
     """What makes each head that the settings ask for; making one loads its weights."""
     makers: list[tuple[bool, Callable[[], Head]]] = [
-        (settings.synthetic, lambda: SyntheticHead(settings.synthetic_detectors))
+        (settings.sounds, SoundsHead),
+        (settings.synthetic, lambda: SyntheticHead(settings.synthetic_detectors)),
     ]
     return [make for wanted, make in makers if wanted]
 
@@ -38,33 +41,41 @@ class Heads:
             self._heads = [make() for make in chosen(self._settings)]
 
     def begin(self, jobs: Sequence[SpeechJob], *, busy: bool) -> Future[list[Assessment]]:
-        """Assess jobs off the caller's thread. Partials are not assessed, while `busy` nothing is."""
+        """Assess jobs off the caller's thread: partials by the heads that look at them; while `busy` nothing is."""
         heads = self._heads or ()
-        if busy or all(job.partial for job in jobs):
+        wanted = [[head for head in heads if head.partials or not job.partial] for job in jobs]
+        if busy or not any(wanted):
             left_out = Assessment(degraded=tuple(f"no-{head.name}" for head in heads))
             done: Future[list[Assessment]] = Future()
             done.set_result([NOTHING if job.partial else left_out for job in jobs])
             return done
-        return self._executor.submit(lambda: [_assessed(heads, job) for job in jobs])
+        return self._executor.submit(lambda: [_assessed(*work) for work in zip(wanted, jobs, strict=True)])
 
 
 def _assessed(heads: Sequence[Head], job: SpeechJob) -> Assessment:
-    if job.partial:
-        return NOTHING
     samples = job.samples.astype(np.int16, copy=False)  # what the wire carries
-    return combined(head.assess(samples, partial=False, speech_seconds=job.speech_seconds) for head in heads)
+    return combined(head.assess(samples, partial=job.partial, speech_seconds=job.speech_seconds) for head in heads)
 
 
 def complete(finding: records.Finding, assessment: Assessment) -> records.Finding:
-    """The finding with what the heads said."""
+    """The finding with what the heads said; the words of what nobody talked in are withheld."""
     if assessment == NOTHING:
         return finding
+    if assessment.unspoken and not finding.guard:
+        finding = msgspec.structs.replace(finding, transcript="", alternatives=[], guard=assessment.unspoken)
     return msgspec.structs.replace(
         finding,
         synthetic=_record(assessment.synthetic),
-        sounds=[*finding.sounds, *assessment.sounds],
+        sounds=[*finding.sounds, *(_sound(finding, event) for event in assessment.sounds)],
         models=finding.models | dict(assessment.models),
         degraded=[*finding.degraded, *assessment.degraded],
+    )
+
+
+def _sound(finding: records.Finding, event: SoundEvent) -> records.Sound:
+    begin = finding.start_ms
+    return records.Sound(
+        label=event.label, start_ms=begin + event.start_ms, end_ms=begin + event.end_ms, score=event.score
     )
 
 

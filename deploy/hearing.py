@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from loadtest import clips
-from models.segmenting import SegmentEngine
-from models.segments import Chunk, Utterance
+from loadtest import clips, cutting
+from models.segments import Utterance
 from models.speech import Recogniser, SpeechJob, SpeechResult
 from models.synthetic import SyntheticVerdict
 from models.synthetic.head import SyntheticHead
 from models.synthetic.windows import FRAME, loud_frames
 
-CHUNK_MS = 200
-SAMPLE_RATE = 16_000
-PER_MS = SAMPLE_RATE // 1000
+PER_MS = clips.RATE // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +32,7 @@ def utterances(path: Path) -> list[Utterance]:
     Raises:
         clips.UnreadableClipError: when the file cannot be decoded.
     """
-    samples = clips.read(path)
-    engine = SegmentEngine()
-    step = SAMPLE_RATE * CHUNK_MS // 1000
-    found: list[Utterance] = []
-    for sequence, begin in enumerate(range(0, len(samples), step)):
-        piece = samples[begin : begin + step]
-        engine.push(
-            Chunk(
-                track="file",
-                sequence=sequence,
-                time_ms=begin * 1000.0 / SAMPLE_RATE,
-                duration_ms=len(piece) * 1000.0 / SAMPLE_RATE,
-                content_type="audio/pcm;rate=16000",
-                payload=piece.astype("<i2").tobytes(),
-                last=begin + step >= len(samples),
-                token=sequence,
-            )
-        )
-        found.extend(_finals(engine, begin * 1000.0 / SAMPLE_RATE))
-    found.extend(_finals(engine, len(samples) * 1000.0 / SAMPLE_RATE + 10_000.0))
-    return found
+    return cutting.utterances(clips.read(path))
 
 
 def hear(recogniser: Recogniser, path: Path) -> list[HeardUtterance]:
@@ -86,7 +62,3 @@ def score(head: SyntheticHead, path: Path) -> SyntheticVerdict:
     for utterance in cut:
         spoken[int(utterance.start_ms * PER_MS / FRAME) : int(utterance.end_ms * PER_MS / FRAME) + 1] = True
     return head.score(samples, mask & spoken, speech_seconds=sum(part.speech_ms for part in cut) / 1000.0)
-
-
-def _finals(engine: SegmentEngine, now_ms: float) -> Iterator[Utterance]:
-    return (output for output in engine.step(now_ms) if isinstance(output, Utterance) and output.final)

@@ -16,7 +16,6 @@ import yaml
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from deploy.dashboard import dashboard
 from streams.access import ACCESS, acls
 from streams.metrics import SPECS
 from streams.settings import Settings
@@ -80,9 +79,9 @@ def access_table() -> str:
 def metrics_table() -> str:
     """Markdown table of the metrics."""
     return _table(
-        ("metric", "kind", "unit", "labels", "meaning"),
+        ("metric", "kind", "labels", "meaning"),
         (
-            (f"`{name}`", spec.kind, spec.unit, ", ".join(f"`{label}`" for label in spec.labels), spec.help)
+            (f"`{name}`", spec.kind, ", ".join(f"`{label}`" for label in spec.labels), spec.help)
             for name, spec in SPECS.items()
         ),
     )
@@ -122,7 +121,6 @@ def part(name: str, render: Callable[[], str]) -> Callable[[str], str]:
 FILES: dict[str, tuple[Callable[[str], str], ...]] = {
     "docs/integrate.md": (part("topics", topics_table),),
     "docs/operate.md": (part("settings", settings_table), part("access", access_table), part("metrics", metrics_table)),
-    "deploy/grafana/roomwarden.json": (lambda _: dashboard(),),
     "helm/roomwarden/values.yaml": (part("chart-topics", chart_topics),),
     "helm/roomwarden/values.schema.json": (chart_schema,),
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from models.lexicon.matcher import Hit, Lexicon, shifted
 from models.policy.resolve import Rules
+from models.sounds import DISRUPTIONS, SoundEvent
 from models.strikes import Tail
 from models.text.fold import fold
 from models.text.pinyin import code_tables
@@ -19,6 +20,16 @@ _LONGEST_OVERLAP = 12
 _BORDER = 40
 # The recogniser's second choices count less than its first.
 _ALTERNATIVE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class WordTime:
+    """When the characters ``begin`` to ``end`` of a text were said; milliseconds of event time."""
+
+    begin: int
+    end: int
+    start_ms: float
+    end_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class Heard:
     synthetic: Mapping[str, Any] | None = None
     declared_synthetic: bool = False
     trusted: bool = False
+    sounds: tuple[SoundEvent, ...] = ()
+    words: tuple[WordTime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,9 @@ def risks(heard: Heard, lexicon: Lexicon, rules: Rules, before: Tail | None) -> 
     voice = _voice_hit(heard)
     if voice is not None:
         found[(voice.list, voice.entry)] = [voice]
+    noises = _noise_hits(heard)
+    for hit in noises:
+        found[(hit.list, hit.entry)] = [hit]
     out = []
     for (list_name, entry), hits in found.items():
         kept = [h for h in hits if h.score >= rules.min_score]
@@ -86,7 +102,7 @@ def risks(heard: Heard, lexicon: Lexicon, rules: Rules, before: Tail | None) -> 
                 severity=rules.severity(best.severity, heard.minor),
                 score=best.score,
                 hits=tuple(kept),
-                span_ms=span_ms(heard, best.span),
+                span_ms=noises.get(best) or span_ms(heard, best.span),
                 text_span=best.span,
             )
         )
@@ -94,7 +110,10 @@ def risks(heard: Heard, lexicon: Lexicon, rules: Rules, before: Tail | None) -> 
 
 
 def span_ms(heard: Heard, span: tuple[int, int]) -> tuple[float, float]:
-    """Time of a range of the text, as if it were spoken evenly over the utterance."""
+    """Time of a range of the text: of its words where their times are known, else as if all were spoken evenly."""
+    said = [word for word in heard.words if word.begin < span[1] and word.end > span[0]]
+    if said:
+        return min(word.start_ms for word in said), max(word.end_ms for word in said)
     size = max(1, len(heard.text))
     length = heard.end_ms - heard.start_ms
     return heard.start_ms + length * span[0] / size, heard.start_ms + length * span[1] / size
@@ -167,3 +186,27 @@ def _voice_hit(heard: Heard) -> Hit | None:
         score=1.0 if probability is None else float(probability),
         explain=steps,
     )
+
+
+def _noise_hits(heard: Heard) -> dict[Hit, tuple[float, float]]:
+    """Screams and blasts in the form of hits, one a kind, each with the time of its longest stretch."""
+    found: dict[Hit, tuple[float, float]] = {}
+    for label in DISRUPTIONS:
+        events = [event for event in heard.sounds if event.label == label]
+        if not events:
+            continue
+        longest = max(events, key=lambda event: event.end_ms - event.start_ms)
+        total = sum(event.end_ms - event.start_ms for event in events)
+        hit = Hit(
+            list="sound-events",
+            entry=label,
+            category=f"disruption/noise/{label}",
+            severity=1,
+            language=heard.language,
+            span=(0, len(heard.text)),
+            match="sound",
+            score=longest.score,
+            explain=(f"{total / 1000:.1f} s of {label}",),
+        )
+        found[hit] = (longest.start_ms, longest.end_ms)
+    return found

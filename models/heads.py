@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.sounds.types import SoundEvent
 from models.synthetic.verdict import SyntheticVerdict
 
 NOT_SPEECH = frozenset({"music", "singing"})
@@ -19,11 +20,13 @@ NOT_SPEECH = frozenset({"music", "singing"})
 class Assessment:
     """What heads say of one utterance.
 
+    `unspoken` names what the utterance is instead of talk ("singing", "music"): its words must not be believed then.
     `models` maps each head that ran to the SHA-256 of its weights; `degraded` names what was left out.
     """
 
     synthetic: SyntheticVerdict | None = None
-    sounds: tuple[str, ...] = ()
+    sounds: tuple[SoundEvent, ...] = ()
+    unspoken: str | None = None
     models: tuple[tuple[str, str], ...] = ()
     degraded: tuple[str, ...] = ()
 
@@ -40,6 +43,10 @@ class Head(Protocol):
         """Name in settings, in the finding's `models`, and, after "no-", in `degraded`."""
 
     @property
+    def partials(self) -> bool:
+        """Whether it also looks at partial revisions."""
+
+    @property
     def versions(self) -> Mapping[str, str]:
         """SHA-256 of each set of weights in use, by name."""
 
@@ -54,9 +61,10 @@ def combined(parts: Iterable[Assessment]) -> Assessment:
         whole = Assessment(
             synthetic=part.synthetic or whole.synthetic,
             sounds=(*whole.sounds, *part.sounds),
+            unspoken=part.unspoken or whole.unspoken,
             models=(*whole.models, *part.models),
             degraded=(*whole.degraded, *part.degraded),
         )
-    if whole.synthetic is not None and NOT_SPEECH.intersection(whole.sounds):
+    if whole.synthetic is not None and NOT_SPEECH.intersection(event.label for event in whole.sounds):
         return replace(whole, synthetic=replace(whole.synthetic, verdict="insufficient"))
     return whole

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 PII = Meta(extra_json_schema={"x-pii": True})
 Pii = Annotated[str, PII]
 
-Action = Literal["label_required", "review", "warn", "mute", "kick", "suspend", "close_room", "lift"]
+Action = Literal["label_required", "review", "warn", "mute", "kick", "suspend", "close_room"]
 
 
 class Chunk(Struct, frozen=True, kw_only=True):
@@ -103,6 +103,25 @@ class Synthetic(Struct, frozen=True, kw_only=True):
     """Log-likelihood ratio by detector, where there are several."""
 
 
+class Sound(Struct, frozen=True, kw_only=True):
+    """A stretch of one kind of sound, in ms of capture; labels are speech, singing, music, scream and blast."""
+
+    label: Literal["speech", "singing", "music", "scream", "blast"]
+    start_ms: float
+    end_ms: float
+    score: float
+    """Mean probability, or share of the stretch that fulfils the detector's conditions."""
+
+
+class WordTime(Struct, frozen=True, kw_only=True):
+    """When a word, or one Chinese character, was said: characters of the transcript, ms of capture."""
+
+    begin: int
+    end: int
+    start_ms: float
+    end_ms: float
+
+
 class Stages(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Wall-clock Unix ms at which each stage published what led here: latency by subtraction."""
 
@@ -132,7 +151,9 @@ class Finding(Struct, frozen=True, kw_only=True):
     alternatives: list[Pii] = []
     synthetic: Synthetic = Synthetic()
     declared_synthetic: bool = False
-    sounds: list[str] = []
+    sounds: list[Sound] = []
+    words: list[WordTime] = []
+    """Only where the transcript has a hit of the lexicon that ``listen`` knows."""
     models: dict[str, str] = {}
     """Model name to SHA-256 of its weights."""
     degraded: list[str] = []
@@ -193,16 +214,6 @@ class Takedown(Struct, frozen=True, kw_only=True):
     revision: int
     automated: bool = True
     dry_run: bool = False
-    strike: float = 0.0
-    """What it adds to the speaker's strikes."""
-    at_ms: float = 0.0
-    """Capture time of the end of the words (of the event, for reissues and lifts); ``ttl_s`` counts from here."""
-    attempt: int = 1
-    """Above 1: sent again, because no acknowledgement came; the id is the same."""
-    reissue_of: str = ""
-    """The takedown that is held up once more, because its target has come back."""
-    reverses: str = ""
-    """The takedown that an action ``lift`` undoes."""
     stages: Stages = Stages()
 
 

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(16, ge=1, le=256, description="Most utterances in one batch.")
 
+    sounds: bool = Field(True, description="Tell singing, music, screams and blasts from talk.")
     synthetic: bool = Field(True, description="Assess whether voices are synthetic.")
     synthetic_detectors: list[Path] = Field(
         default_factory=list, description="YAML files that describe further detectors of synthetic voices."
@@ -93,9 +94,6 @@ class Settings(BaseSettings):
     # judge
     policy: Path | None = Field(None, description="Policy file; the starter policy if none.")
     lexicons: list[Path] = Field(default_factory=list, description="Lexicon files; the starter lists if none.")
-    shared_hours: float = Field(
-        24.0, ge=0, le=4320, description="Strikes and suspensions of other rooms count this long; read back at start."
-    )
     signing_key: SecretStr | None = Field(None, description="HMAC-SHA256 key that signs takedowns.")
 
     # Health, metrics, logs

@@ -24,6 +24,7 @@ class SyntheticHead:
     """Scores whole utterances; a partial is not worth its cost, for the final says it better soon after."""
 
     name = "synthetic"
+    partials = False
 
     def __init__(self, others: Sequence[Path] = (), threads: int = 1) -> None:
         """Load the shipped detector and those described by `others`. Raises DetectorError if one cannot be used."""

@@ -13,6 +13,7 @@ import pytest
 from agents.heads import Heads, chosen, complete
 from agents.listen import Listen
 from models.heads import Assessment
+from models.sounds import SoundEvent
 from models.speech import SpeechJob
 from models.synthetic import SyntheticVerdict
 from models.synthetic.head import SyntheticHead
@@ -31,6 +32,7 @@ class ScriptedHead:
     """Finds a synthetic voice, and a sound, in whatever it is given."""
 
     name = "scripted-voice"
+    partials = False
     versions: Mapping[str, str] = {"scripted-voice": "cd" * 32}
 
     def __init__(self) -> None:
@@ -41,7 +43,7 @@ class ScriptedHead:
         self.heard.append((len(samples), partial, speech_seconds))
         self.threads.add(threading.get_ident())
         assert samples.dtype == np.int16
-        return Assessment(VERDICT, ("cheering",), tuple(self.versions.items()))
+        return Assessment(VERDICT, (SoundEvent("scream", 40, 440, 0.9),), models=tuple(self.versions.items()))
 
 
 @pytest.fixture
@@ -50,7 +52,13 @@ def head() -> ScriptedHead:
 
 
 def stage_of(tmp_path: Path, head: ScriptedHead, recogniser: ScriptedRecogniser, **settings: Any) -> Listen:
-    values: dict[str, Any] = {"state_dir": tmp_path, "batch_wait_ms": 0, "replicas": 1, "synthetic": False} | settings
+    values: dict[str, Any] = {
+        "state_dir": tmp_path,
+        "batch_wait_ms": 0,
+        "replicas": 1,
+        "synthetic": False,
+        "sounds": False,
+    } | settings
     stage = Listen(Settings(**values), Metrics(), recogniser)
     stage.heads = Heads(stage.settings, [head])
     return stage
@@ -62,7 +70,8 @@ async def test_a_final_finding_carries_what_the_heads_said(tmp_path: Path, head:
         await run.until(lambda: all(run.acked), "the acknowledgement")
     (finding,) = run.of(records.Finding)
     assert finding.synthetic == records.Synthetic(verdict="synthetic", llr=3.142, probability=0.9586)
-    assert finding.sounds == ["cheering"]
+    (sound,) = finding.sounds
+    assert (sound.label, sound.start_ms - finding.start_ms, sound.end_ms - finding.start_ms) == ("scream", 40, 440)
     assert finding.models == {"scripted": "ab" * 32, "scripted-voice": "cd" * 32}
     assert [(partial, seconds) for _, partial, seconds in head.heard] == [(False, 0.7)]
     assert threading.get_ident() not in head.threads
@@ -74,6 +83,24 @@ async def test_a_partial_is_not_assessed(tmp_path: Path, head: ScriptedHead) -> 
         await run.until(lambda: all(run.acked), "the acknowledgement")
     (finding,) = run.of(records.Finding)
     assert (finding.synthetic.verdict, finding.degraded, head.heard) == ("not_assessed", [], [])
+
+
+class SungHead(ScriptedHead):
+    """Holds everything for singing, partials too."""
+
+    partials = True
+
+    def assess(self, samples: np.ndarray[Any, Any], *, partial: bool, speech_seconds: float | None) -> Assessment:
+        return Assessment(unspoken="singing")
+
+
+@pytest.mark.parametrize("final", [True, False])
+async def test_words_that_are_sung_are_withheld(tmp_path: Path, final: bool) -> None:
+    async with running(stage_of(tmp_path, SungHead(), ScriptedRecogniser())) as run:
+        await run.put(said("去死吧", final=final, revision=0))
+        await run.until(lambda: all(run.acked), "the acknowledgement")
+    (finding,) = run.of(records.Finding)
+    assert (finding.transcript, finding.alternatives, finding.guard) == ("", [], "singing")
 
 
 async def test_under_load_heads_are_left_out_and_findings_say_so(tmp_path: Path, head: ScriptedHead) -> None:
@@ -103,7 +130,7 @@ async def test_a_head_that_breaks_stops_the_stage(tmp_path: Path, head: Scripted
 
 @pytest.mark.parametrize(("wanted", "names"), [(True, ["synthetic"]), (False, [])])
 def test_settings_choose_the_heads(wanted: bool, names: list[str]) -> None:
-    assert [make().name for make in chosen(Settings(synthetic=wanted))] == names
+    assert [make().name for make in chosen(Settings(synthetic=wanted, sounds=False))] == names
 
 
 def test_the_shipped_detector_is_a_head() -> None:

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from models.findings import WordTime
 from models.judgement import Heard, Judge, SpeakerState, judge_text
 from models.lexicon import load_lexicon, starter_lexicon
 from models.policy import load_policy, starter_policy
 from models.reasons import duration
+from models.sounds import SoundEvent
 
 LEXICON = starter_lexicon()
 JUDGE = Judge(LEXICON, starter_policy())
@@ -175,6 +177,31 @@ def test_undeclared_synthetic_voice_asks_for_a_label_when_it_goes_on():
     assert [r.category for r in decisions[0].risks] == ["synthetic/voice/declared"]
     assert actions(*declared) == [[], [], []]
     assert actions(heard("大家好", synthetic={"verdict": "not_assessed", "llr": None})) == [[]]
+
+
+def test_noise_that_goes_on_is_warned_of_without_a_strike():
+    def noisy(number, label):
+        start = number * 5_000.0
+        return heard("", f"u{number}", start_ms=start, sounds=(SoundEvent(label, start + 100, start + 700, 1.0),))
+
+    assert actions(*(noisy(n, "scream") for n in range(4))) == [[], [], ["warn"], []]
+    decisions, _ = run(noisy(0, "blast"))
+    (risk,) = decisions[0].risks
+    assert (risk.category, risk.span_ms) == ("disruption/noise/blast", (100.0, 700.0))
+    decisions, _ = run(*(noisy(n, "blast") for n in range(3)))
+    assert decisions[-1].takedowns[0].reason["zh"].startswith("你的麦克风发出了刺耳的噪音。")
+    assert actions(*(noisy(n, "music") for n in range(4))) == [[], [], [], []]
+
+
+def test_a_risk_points_to_the_words_where_their_times_are_known():
+    plain = heard("你好，快加我微信吧", start_ms=1_000.0)
+    times = tuple(WordTime(place, place + 1, 2_000.0 + 10 * place, 2_010.0 + 10 * place) for place in range(9))
+    timed = run(replace(plain, words=times))[0][0].risks
+    assert {(risk.span_ms, risk.text_span) for risk in timed} == {((2_040.0, 2_080.0), (4, 8))}
+    (even, *_) = run(plain)[0][0].risks
+    assert even.span_ms == pytest.approx((1_800.0, 2_600.0))
+    gap = run(replace(plain, words=times[:2]))[0][0].risks  # no times for the words of the hit
+    assert gap[0].span_ms == even.span_ms
 
 
 def test_a_room_can_be_the_target():
