@@ -7,6 +7,8 @@ import hmac
 from dataclasses import asdict
 from typing import cast
 
+import msgspec
+
 from models.judgement import Risk, Takedown
 from streams import records
 
@@ -49,7 +51,7 @@ def risk_record(
     )
 
 
-def takedown_record(finding: records.Finding, takedown: Takedown, stages: records.Stages) -> records.Takedown:
+def takedown_record(takedown: Takedown, revision: int, stages: records.Stages, attempt: int = 1) -> records.Takedown:
     """The record of a takedown."""
     return records.Takedown(
         takedown_id=takedown.id,
@@ -62,8 +64,37 @@ def takedown_record(finding: records.Finding, takedown: Takedown, stages: record
         facts=dict(takedown.facts),
         policy_version=takedown.policy_version,
         utterance_id=takedown.utterance_id,
-        revision=finding.revision,
+        revision=revision,
         automated=takedown.automated,
         dry_run=takedown.dry_run,
+        strike=takedown.strike,
+        at_ms=takedown.at_ms,
+        attempt=attempt,
+        reissue_of=takedown.reissue_of,
+        reverses=takedown.reverses,
         stages=stages,
+    )
+
+
+def takedown_of(record: records.Takedown) -> Takedown:
+    """The takedown of a record, without its facts."""
+    target = {name: value for name, value in msgspec.structs.asdict(record.target).items() if value}
+    return Takedown(
+        id=record.takedown_id,
+        action=record.action,
+        target=target,
+        ttl_s=record.ttl_s,
+        category=record.category,
+        rule=record.rule,
+        reason=record.reason,
+        facts={},
+        policy_version=record.policy_version,
+        utterance_id=record.utterance_id,
+        strikes=0.0,
+        automated=record.automated,
+        dry_run=record.dry_run,
+        strike=record.strike,
+        at_ms=record.at_ms,
+        reissue_of=record.reissue_of,
+        reverses=record.reverses,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ import msgspec
 from agents.decisions import SIGNATURE_HEADER, risk_record, sign, takedown_record
 from agents.policies import Change, PolicyWatch
 from agents.rooms import Member, Rooms
+from agents.shared import SharedWatch
 from agents.stage import Stage
+from agents.sticking import Sticking
 from models.findings import WordTime
-from models.judgement import Decision, Heard, Judge, SpeakerState
+from models.judgement import Decision, Heard, Judge, SpeakerState, Takedown
 from models.lexicon import load_lexicon
 from models.policy import load_policy
+from models.shared import SharedRecord
 from models.sounds import SoundEvent
 from models.takeover import Judges
 from models.takeover import Judging as AnyJudge
@@ -26,12 +29,16 @@ from streams import records
 from streams.codec import decode, encode
 from streams.delivery import Slot
 from streams.envelope import BadRecord, Headers
-from streams.metrics import Metrics
+from streams.metrics import MetricName, Metrics
 from streams.settings import Settings
 from streams.state import StateTable
-from streams.topics import FINDINGS, ROOMS, Topic
+from streams.topics import FINDINGS, OUTCOMES, ROOMS, Topic
 
 __all__ = ["SIGNATURE_HEADER", "Judging", "load_judge", "sign"]
+
+ANSWER_POLL_S = 0.5
+"""How often unacknowledged takedowns are looked through."""
+FORGET_EVERY_MS = 3_600_000.0
 
 
 def load_judge(policy: Path | None, lexicons: Sequence[Path]) -> Judge:
@@ -51,9 +58,9 @@ class _Followed:
 
 
 class Judging(Stage):
-    """Feeds findings to the judge of their tenant and publishes its decisions.
+    """Feeds findings to the judge of their tenant, publishes its decisions, and sees to it that takedowns stick.
 
-    A ``judge`` that is given decides for all tenants, and pushed policies are not followed.
+    A ``judge`` that is given decides for all tenants, and nothing is read outside the consumer group.
     """
 
     name = "judge"
@@ -61,31 +68,50 @@ class Judging(Stage):
     def __init__(self, settings: Settings, metrics: Metrics, judge: AnyJudge | None = None) -> None:
         super().__init__(settings, metrics)
         self.judges = Judges(judge) if judge is not None else None
-        self._watch: PolicyWatch | None = None
+        self.clock: Callable[[], float] = time.time
+        self._policies: PolicyWatch | None = None
+        self._shared = SharedRecord(settings.shared_hours * 3_600_000.0)
+        self._takedowns: SharedWatch | None = None
         self._speakers = StateTable(self.app, "speakers", settings.partitions)
         self._rooms = Rooms(StateTable(self.app, "rooms", settings.partitions))
+        self._sticking = Sticking(
+            StateTable(self.app, "standing", settings.partitions), StateTable(self.app, "awaited", settings.partitions)
+        )
+        # Findings and outcomes come on streams of their own, and both change what is known of a speaker.
+        self._changing = asyncio.Lock()
         self.read(ROOMS)
         self.read(FINDINGS)
+        self.read(OUTCOMES)
 
     async def load(self) -> None:
-        """Load policy and lexicons: those of the files, then everything pushed so far."""
+        """Load policy and lexicons: those of the files, then everything pushed so far; and read back takedowns."""
         if self.judges is None:
-            files = await asyncio.to_thread(load_judge, self.settings.policy, self.settings.lexicons)
-            self._watch = PolicyWatch(self.settings, files, self.settings.fetch_max_wait_ms)
+            settings = self.settings
+            files = await asyncio.to_thread(load_judge, settings.policy, settings.lexicons)
+            self._policies = PolicyWatch(settings, files, settings.fetch_max_wait_ms)
             # What was refused before this worker came was buried by one that was there.
-            self.judges = (await self._watch.catch_up()).judges
+            self.judges = (await self._policies.catch_up()).judges
+            since_ms = self._now_ms() - settings.shared_hours * 3_600_000.0
+            self._takedowns = SharedWatch(settings, self._shared, since_ms, settings.fetch_max_wait_ms)
+            await self._takedowns.catch_up()
         self.loaded = True
 
     async def pump(self) -> None:
-        """Take over pushed policies: the exchange is one assignment, so no finding sees half of one."""
-        if self._watch is None:
-            return await super().pump()
-        async for change in self._watch.follow():
+        """What goes on beside the streams: policies, other rooms' takedowns, answers that do not come."""
+        works = [self._answers()]
+        if self._policies is not None:
+            works.append(self._follow_policies(self._policies))
+        if self._takedowns is not None:
+            works.append(self._takedowns.follow())
+        await asyncio.gather(*works)
+
+    async def _follow_policies(self, watch: PolicyWatch) -> None:
+        async for change in watch.follow():
             await self.take_over(change)
-        return None
 
     async def take_over(self, change: Change) -> None:
         """Judge by new policies from the next finding on; one worker buries what was refused."""
+        # One assignment: no finding sees half of a change.
         self.judges = change.judges
         self.metrics.count("roomwarden_policy_changes_total", change.taken, result="taken")
         self.metrics.count("roomwarden_policy_changes_total", len(change.refused), result="refused")
@@ -93,43 +119,153 @@ class Judging(Stage):
             for message, bad in change.refused:
                 await self.bury_event(_Followed(message), bad)
 
+    async def _answers(self) -> None:
+        swept_ms = self._now_ms()
+        while True:
+            await asyncio.sleep(ANSWER_POLL_S)
+            await self.see_to_answers()
+            if self._now_ms() - swept_ms > FORGET_EVERY_MS:
+                swept_ms = self._now_ms()
+                self._sticking.forget(swept_ms, self._own())
+
+    async def see_to_answers(self) -> None:
+        """Send again what was not acknowledged in time, and give to a person what never was."""
+        async with self._changing:
+            for overdue in self._sticking.overdue(self._now_ms(), self._own()):
+                await self._send([(overdue.takedown, overdue.revision)], attempt=overdue.attempt)
+                self._sticking.sent(overdue, self._now_ms())
+                name: MetricName = (
+                    "roomwarden_takedowns_repeated_total"
+                    if overdue.kind == "repeat"
+                    else "roomwarden_takedowns_unanswered_total"
+                )
+                self.metrics.count(name, action=str(overdue.takedown.facts.get("action", overdue.takedown.action)))
+
     async def receive(self, row: Topic, slot: Slot) -> None:
-        """Note a room event, or judge a finding."""
+        """Note a room event, judge a finding, or take in an outcome."""
         message = slot.event.message
         if row is ROOMS:
-            self._rooms.note(slot.event, decode(records.Room, message.headers, message.value))
-            self.window.finish(slot)
+            await self._enter(decode(records.Room, message.headers, message.value), slot)
+        elif row is OUTCOMES:
+            outcome = decode(records.Outcome, message.headers, message.value)
+            async with self._changing:
+                await self._answer(outcome, slot)
+        else:
+            finding = decode(records.Finding, message.headers, message.value)
+            async with self._changing:
+                await self._judge(finding, slot)
+        self.window.finish(slot)
+
+    async def _enter(self, record: records.Room, slot: Slot) -> None:
+        self._rooms.note(slot.event, record)
+        if record.event != "speaker.joined":
             return
-        finding = decode(records.Finding, message.headers, message.value)
-        if self.judges is None:
-            raise RuntimeError("judge reads before its policy is loaded")
-        judge = self.judges.of(finding.tenant)
-        key = f"{finding.tenant}\x1f{finding.speaker or finding.room}"
-        stored = self._speakers.get(key)
-        state = SpeakerState.from_json(stored) if stored else SpeakerState()
+        elsewhere = self._shared.suspensions(record.tenant, record.speaker)
+        again = self._sticking.joined(record, elsewhere, self._shared.reversed(record.tenant, record.speaker))
+        if again is None:
+            return
+        await self._send([(again, 0)])
+        self.metrics.count("roomwarden_takedowns_reissued_total", action=again.action)
+        self._keep(slot, [(again, 0)])
+
+    async def _judge(self, finding: records.Finding, slot: Slot) -> None:
+        judge = self._judge_of(finding.tenant)
+        stored, state = self._state(finding.tenant, finding.room, finding.speaker)
         try:
             decision = judge.decide(self._heard(finding), state)
         except LookupError as missing:
             raise BadRecord("invalid-policy", str(missing)) from None
         await self._issue(finding, decision, judge.versions(finding.tenant))
-        if decision.state != state and not slot.stale:
-            self._speakers.put(slot.event, key, decision.state.to_json())
-        self.window.finish(slot)
+        issued = [(takedown, finding.revision) for takedown in decision.takedowns]
+        self._keep(slot, issued)
+        if decision.state != stored:
+            self._remember(slot, (finding.tenant, finding.room, finding.speaker), decision.state)
+
+    def _remember(self, slot: Slot, where: tuple[str, str, str], state: SpeakerState) -> None:
+        if not slot.stale:
+            self._speakers.put(slot.event, _key(*where), state.to_json())
+
+    async def _answer(self, outcome: records.Outcome, slot: Slot) -> None:
+        if slot.stale:
+            return
+        answered = self._sticking.answered(slot.event, outcome)
+        self.metrics.count(
+            "roomwarden_outcomes_total",
+            outcome=outcome.outcome,
+            category=answered.category if answered else "unknown",
+        )
+        if answered is None:
+            self.log.warning("outcome of an unknown takedown", outcome=outcome.outcome)
+            return
+        if answered.lift is not None:
+            await self._send([answered.lift])
+            self._keep(slot, [answered.lift])
+        back = answered.taken_back
+        if back is not None and (speaker := back.target.get("speaker")):
+            room = (back.target["tenant"], back.target["room"], speaker)
+            self._remember(slot, room, self._state(*room)[0].without_strikes_of(back.utterance_id))
 
     async def _issue(self, finding: records.Finding, decision: Decision, versions: tuple[str, str]) -> None:
-        stages = msgspec.structs.replace(finding.stages, judged_ms=time.time() * 1000.0)
+        stages = msgspec.structs.replace(finding.stages, judged_ms=self._now_ms())
         takedown_ids = [takedown.id for takedown in decision.takedowns]
-        outgoing: list[records.Record] = [
-            risk_record(finding, risk, takedown_ids, versions, stages) for risk in decision.risks
-        ]
-        commands = [takedown_record(finding, takedown, stages) for takedown in decision.takedowns]
-        signatures: list[Headers] = [[] for _ in outgoing] + [self._signature(command) for command in commands]
-        outgoing.extend(commands)
-        if outgoing:
-            await self.publish(outgoing, signatures)
+        risks = [risk_record(finding, risk, takedown_ids, versions, stages) for risk in decision.risks]
+        await self._send([(takedown, finding.revision) for takedown in decision.takedowns], stages, risks=risks)
+        if risks:
             self.observe_latency(finding.end_ms, finding.final)
+        for risk in decision.risks:
+            self.metrics.count(
+                "roomwarden_verdicts_total",
+                tenant=finding.tenant,
+                category=risk.category,
+                severity=str(risk.severity),
+            )
+
+    async def _send(
+        self,
+        takedowns: Sequence[tuple[Takedown, int]],
+        stages: records.Stages | None = None,
+        *,
+        attempt: int = 1,
+        risks: Sequence[records.Record] = (),
+    ) -> None:
+        """Publish takedowns, signed, after the risks that led to them."""
+        now_ms = self._now_ms()
+        commands = [
+            takedown_record(each, revision, stages or records.Stages(captured_ms=each.at_ms, judged_ms=now_ms), attempt)
+            for each, revision in takedowns
+        ]
+        if risks or commands:
+            signatures: list[Headers] = [[] for _ in risks] + [self._signature(command) for command in commands]
+            await self.publish([*risks, *commands], signatures)
         for command in commands:
-            self.metrics.count("roomwarden_takedowns_total", action=command.action, category=command.category)
+            if command.attempt == 1:
+                self.metrics.count("roomwarden_takedowns_total", action=command.action, category=command.category)
+
+    def _keep(self, slot: Slot, takedowns: Sequence[tuple[Takedown, int]]) -> None:
+        """Remember takedowns once they are published."""
+        for takedown, revision in takedowns:
+            self._shared.note(takedown)
+            if not slot.stale:
+                rule = self._judge_of(takedown.target["tenant"]).acknowledge(takedown.target["tenant"])
+                self._sticking.issued(slot.event, takedown, revision, rule, self._now_ms())
+
+    def _judge_of(self, tenant: str) -> AnyJudge:
+        if self.judges is None:
+            raise RuntimeError("judge reads before its policy is loaded")
+        return self.judges.of(tenant)
+
+    def _state(self, tenant: str, room: str, speaker: str) -> tuple[SpeakerState, SpeakerState]:
+        """What is stored of a speaker in a room, and the same with what other rooms know."""
+        stored = self._speakers.get(_key(tenant, room, speaker))
+        state = SpeakerState.from_json(stored) if stored else SpeakerState()
+        return state, self._shared.merged(state, tenant, speaker) if speaker else state
+
+    def _own(self) -> set[int]:
+        """Partitions of rooms that are this worker's."""
+        return {number for name, number in self.partitions() if name == FINDINGS.name}
+
+    def _now_ms(self) -> float:
+        return self.clock() * 1000.0
 
     def _signature(self, command: records.Takedown) -> Headers:
         key = self.settings.signing_key
@@ -165,3 +301,8 @@ class Judging(Stage):
             ),
             words=tuple(WordTime(word.begin, word.end, word.start_ms, word.end_ms) for word in finding.words),
         )
+
+
+def _key(tenant: str, room: str, speaker: str) -> str:
+    """Key of a speaker in a room: rooms share what they know by way of the takedowns, so each key has one partition."""
+    return f"{tenant}\x1f{room}\x1f{speaker}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,10 @@ class Listen(Stage):
         )
         self._batcher.add(_Heard(slot, utterance, job))
 
+    def versions(self) -> Mapping[str, str]:
+        """Of the recogniser."""
+        return self.recogniser.versions if self.recogniser is not None else {}
+
     async def pump(self) -> None:
         """Serve batches."""
         await self._batcher.serve()
@@ -138,6 +142,10 @@ class Listen(Stage):
             return []
         chosen = set(plan(queue, self._limits).ids)
         batch = [work for work in free if work.item.job.id in chosen]
+        for work in batch:
+            late_s = now_s - work.added_at - _patience_ms(work.item.utterance) / 1000.0
+            kind = "final" if work.item.utterance.final else "partial"
+            self.metrics.observe("roomwarden_deadline_slack_seconds", -late_s, revision=kind)
         self._hearing.update(work.item.utterance.utterance_id for work in batch)
         return batch
 
@@ -155,6 +163,10 @@ class Listen(Stage):
     async def _deliver(self, pairs: list[tuple[_Heard, SpeechResult]], seconds: float) -> None:
         self.metrics.observe("roomwarden_batch_size", len(pairs))
         self.metrics.observe("roomwarden_inference_seconds", seconds)
+        lengths = [heard.job.seconds for heard, _ in pairs]
+        padded = len(pairs) * (max(lengths) + self._limits.pad_seconds)
+        self.metrics.observe("roomwarden_batch_fill_ratio", padded / self._limits.max_padded_seconds)
+        self.metrics.observe("roomwarden_real_time_factor", seconds / max(0.1, sum(lengths)))
         now_ms = time.time() * 1000.0
         outgoing: list[records.Record] = []
         live = [(heard, result) for heard, result in pairs if not heard.slot.stale]
@@ -175,6 +187,8 @@ class Listen(Stage):
         if utterance.final and utterance.utterance_id in self._skipped:
             del self._skipped[utterance.utterance_id]
             degraded.append("partials-skipped")
+        for step in degraded:
+            self.metrics.count("roomwarden_degraded_total", step=step)
         return records.Finding(
             utterance_id=utterance.utterance_id,
             revision=utterance.revision,
@@ -236,13 +250,18 @@ class Listen(Stage):
         return track_key(utterance.tenant, utterance.room, utterance.session, utterance.speaker)
 
 
+def _patience_ms(utterance: records.Utterance) -> int:
+    """How long an utterance may wait for its batch, ms."""
+    return FINAL_DEADLINE_MS if utterance.final else PARTIAL_DEADLINE_MS
+
+
 def _pending(work: Work[_Heard]) -> Pending:
     final = work.item.utterance.final
     added_ms = int(work.added_at * 1000.0)
     return Pending(
         id=work.item.job.id,
         seconds=work.item.job.seconds,
-        deadline_ms=added_ms + (FINAL_DEADLINE_MS if final else PARTIAL_DEADLINE_MS),
+        deadline_ms=added_ms + _patience_ms(work.item.utterance),
         partial=not final,
         queued_ms=added_ms,
     )

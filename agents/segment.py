@@ -77,6 +77,7 @@ class Segment(Stage):
         self._backlog = 0
         self._latest: dict[int, Slot] = {}
         self._swept_at = time.monotonic()
+        self._read_age_s = 0.0
         self.read(CHUNKS)
 
     async def load(self) -> None:
@@ -106,6 +107,7 @@ class Segment(Stage):
         track.slot = slot
         track.fed_s = now_s
         self._latest[slot.partition[1]] = slot
+        self._read_age_s = max(0.0, time.time() - message.timestamp) if message.timestamp else 0.0
         track.declared_synthetic = chunk.declared_synthetic
         engine.push(
             Chunk(
@@ -123,6 +125,11 @@ class Segment(Stage):
         self._wake.set()
         while self._backlog > BACKLOG_CHUNKS:
             await asyncio.sleep(STEP_S)
+
+    def lag_s(self, now_s: float) -> float:
+        """Age of the latest chunk when it was read (s): the oldest unfinished one waits for its utterance to end."""
+        del now_s
+        return self._read_age_s if self.window.outstanding else 0.0
 
     async def pump(self) -> None:
         """Step the engine at most every STEP_S while chunks come, and at a slow beat for its timers."""
@@ -211,6 +218,8 @@ class Segment(Stage):
     ) -> records.Coverage:
         milliseconds = output.accounted / SAMPLES_PER_MS
         self.metrics.count("roomwarden_audio_seconds_total", milliseconds / 1000.0, stage=self.name, kind=kind)
+        if kind == "lost":
+            self.metrics.count("roomwarden_lost_seconds_total", milliseconds / 1000.0, stage=self.name, reason=reason)
         interval = (kind, reason, begin_ms, output.end_ms, utterance)
         return records.Coverage(
             coverage_id=coverage_id("segment", track.tenant, track.session, track.speaker, *interval),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from faust.exceptions import ConsumerNotStarted
@@ -84,8 +84,22 @@ class Stage(ABC):
         else:
             state = "ready"
         return StageHealth(
-            self.name, state == "ready", state, self.window.outstanding, round(self.window.stalled_for(), 3)
+            self.name,
+            state == "ready",
+            state,
+            self.window.outstanding,
+            round(self.window.stalled_for(), 3),
+            round(self.lag_s(time.time()), 3),
         )
+
+    def lag_s(self, now_s: float) -> float:
+        """How long the oldest unfinished record has been in Kafka (s), by its Kafka timestamp; 0 when there is none."""
+        written = [event.message.timestamp for event in self.window.oldest() if event.message.timestamp]
+        return max(0.0, now_s - min(written)) if written else 0.0
+
+    def versions(self) -> Mapping[str, str]:
+        """Models in use once loaded: name to hash of the weights."""
+        return {}
 
     def partitions(self) -> set[Partition]:
         """What this worker reads at present."""

@@ -65,6 +65,11 @@ class Worker:
         started: list[Stage] = []
         try:
             await asyncio.gather(*(stage.load() for stage in self.stages))
+            for stage in self.stages:
+                for model, version in stage.versions().items():
+                    self.metrics.level(
+                        "roomwarden_model_info", 1.0, stage=stage.name, model=model, version=version[:12]
+                    )
             self._settings.state_dir.mkdir(parents=True, exist_ok=True)
             started = self.stages
             await asyncio.gather(*(stage.app.start() for stage in self.stages))

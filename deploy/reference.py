@@ -16,6 +16,7 @@ import yaml
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from deploy.dashboard import dashboard
 from streams.access import ACCESS, acls
 from streams.metrics import SPECS
 from streams.settings import Settings
@@ -79,9 +80,9 @@ def access_table() -> str:
 def metrics_table() -> str:
     """Markdown table of the metrics."""
     return _table(
-        ("metric", "kind", "labels", "meaning"),
+        ("metric", "kind", "unit", "labels", "meaning"),
         (
-            (f"`{name}`", spec.kind, ", ".join(f"`{label}`" for label in spec.labels), spec.help)
+            (f"`{name}`", spec.kind, spec.unit, ", ".join(f"`{label}`" for label in spec.labels), spec.help)
             for name, spec in SPECS.items()
         ),
     )
@@ -121,6 +122,7 @@ def part(name: str, render: Callable[[], str]) -> Callable[[str], str]:
 FILES: dict[str, tuple[Callable[[str], str], ...]] = {
     "docs/integrate.md": (part("topics", topics_table),),
     "docs/operate.md": (part("settings", settings_table), part("access", access_table), part("metrics", metrics_table)),
+    "deploy/grafana/roomwarden.json": (lambda _: dashboard(),),
     "helm/roomwarden/values.yaml": (part("chart-topics", chart_topics),),
     "helm/roomwarden/values.schema.json": (chart_schema,),
 }

@@ -18,7 +18,7 @@ from models.findings import Heard, Risk, computed_id, risks
 from models.lexicon.matcher import Hit, Lexicon
 from models.policy.load import Policies
 from models.policy.resolve import Rules
-from models.policy.schema import RANK, Rule
+from models.policy.schema import RANK, Acknowledge, Rule
 from models.reasons import reason
 from models.strikes import TAIL_CHARACTERS, Cause, SpeakerState, Tail
 
@@ -42,6 +42,14 @@ class Takedown:
     strikes: float
     automated: bool = True
     dry_run: bool = False
+    strike: float = 0.0
+    """What it adds to the speaker's strikes."""
+    at_ms: float = 0.0
+    """Capture time of the end of the words, from which ``ttl_s`` counts."""
+    reverses: str = ""
+    """Id of the takedown that an action ``lift`` undoes."""
+    reissue_of: str = ""
+    """Id of the takedown that is held up once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,10 @@ class Judge:
     def versions(self, tenant: str) -> tuple[str, str]:
         """Hashes of the tenant's policy and of the lexicon."""
         return self.policies.version_for(tenant), self.lexicon.version
+
+    def acknowledge(self, tenant: str) -> Acknowledge | None:
+        """How long to wait for the tenant's platform; None where it does not acknowledge."""
+        return self.policies.for_tenant(tenant).acknowledge
 
     def decide(self, heard: Heard, state: SpeakerState) -> Decision:
         """Judge one revision of one utterance. Raises LookupError where no policy is for the tenant."""
@@ -130,6 +142,7 @@ class Judge:
         target = {"tenant": heard.tenant, "room": heard.room}
         if action != "close_room":
             target |= {"speaker": heard.speaker, "session": heard.session}
+        dry_run = _is_dry(charge.rule, rules)
         return Takedown(
             id=computed_id("td_", heard.utterance_id, charge.rule.id, action),
             action=action,
@@ -142,7 +155,9 @@ class Judge:
             policy_version=rules.version,
             utterance_id=heard.utterance_id,
             strikes=strikes,
-            dry_run=_is_dry(charge.rule, rules),
+            dry_run=dry_run,
+            strike=0.0 if dry_run else weight(charge.rule),
+            at_ms=heard.end_ms,
         )
 
     def _facts(self, heard: Heard, rules: Rules, charge: Charge, strikes: float) -> dict[str, Any]:

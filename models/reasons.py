@@ -89,3 +89,42 @@ def reason(category: str, quote: str, action: str, ttl_s: int, care: bool) -> di
         "zh": f"{zh}{zh_action.format(zh=zh_time)}{_APPEAL[0]}",
         "en": f"{en} {en_action.format(en=en_time)} {_APPEAL[1]}",
     }
+
+
+_NAME = {
+    "label_required": ("标识要求", "request for a label"),
+    "review": ("人工查看", "review"),
+    "warn": ("警告", "warning"),
+    "mute": ("禁言", "mute"),
+    "kick": ("移出房间", "removal from the room"),
+    "suspend": ("暂停使用", "suspension"),
+    "close_room": ("关闭房间", "closing of the room"),
+}
+
+
+def still_reason(action: str, ttl_s: int) -> dict[str, str]:
+    """To somebody who comes back while an action lasts; the time is rounded up to minutes from a minute on."""
+    rounded = -(-ttl_s // 60) * 60 if ttl_s > 60 else ttl_s
+    zh_time, en_time = duration(rounded)
+    zh, en = _NAME[action]
+    return {
+        "zh": f"之前的处置（{zh}）仍然有效，还有{zh_time}。{_APPEAL[0]}",
+        "en": f"Your earlier {en} still holds{en_time}. {_APPEAL[1]}",
+    }
+
+
+def lifted_reason(action: str) -> dict[str, str]:
+    """To somebody whose takedown was overturned."""
+    zh, en = _NAME[action]
+    return {
+        "zh": f"经人工复核，之前对你的处置（{zh}）已撤销，不再计入记录。给你带来不便，我们深表歉意。",
+        "en": f"A person has reviewed your {en} and withdrawn it; it no longer counts. We are sorry.",
+    }
+
+
+def unanswered_reason() -> dict[str, str]:
+    """To the person who looks after a takedown that was not acknowledged; nothing is told to the speaker."""
+    return {
+        "zh": "平台没有确认这项处置，需要人工查看。",
+        "en": "The platform has not acknowledged this takedown; a person has to look at it.",
+    }

@@ -16,6 +16,7 @@ from models.judgement import Decision, Heard, Judge, SpeakerState
 from models.lexicon import Lexicon, parse_lexicon
 from models.lexicon.source import InvalidSourceError
 from models.policy import Policies, Policy, Problem, parse_policy
+from models.policy.schema import Acknowledge
 
 ANY_TENANT = "*"
 
@@ -25,6 +26,10 @@ class Judging(Protocol):
 
     def versions(self, tenant: str) -> tuple[str, str]:
         """Hashes of the tenant's policy and of the lexicon."""
+        ...
+
+    def acknowledge(self, tenant: str) -> Acknowledge | None:
+        """How long to wait for the tenant's platform; None where it does not acknowledge."""
         ...
 
     def decide(self, heard: Heard, state: SpeakerState) -> Decision:

@@ -55,7 +55,7 @@ ACCESS: dict[Role, Access] = {
     "listen": Access("the stage", (UTTERANCES,), (FINDINGS, COVERAGE, DEAD_LETTERS), stage=True),
     "judge": Access(
         "the stage",
-        (FINDINGS, ROOMS, OUTCOMES, POLICIES, SOURCES),
+        (FINDINGS, ROOMS, OUTCOMES, POLICIES, SOURCES, TAKEDOWNS),
         (RISKS, TAKEDOWNS, COVERAGE, DEAD_LETTERS),
         stage=True,
     ),

@@ -110,6 +110,10 @@ class AckWindow:
         """Wait until no more records are outstanding than the limit; open the slot first, so that it can go stale."""
         await self._room.wait()
 
+    def oldest(self) -> list[Received]:
+        """The first unacknowledged record of each partition."""
+        return [queue[0].event for queue in self._slots.values() if queue]
+
     def stalled_for(self) -> float:
         """Seconds since the last progress while records are outstanding; 0 when nothing is."""
         return self._clock() - self.progressed_at if self.outstanding else 0.0

@@ -26,6 +26,8 @@ class StageHealth:
     outstanding: int
     stalled_s: float
     """Seconds without progress while records are outstanding."""
+    lag_s: float = 0.0
+    """See ``roomwarden_lag_seconds``."""
 
 
 class Health:
@@ -78,6 +80,7 @@ class Health:
         """Prometheus text format."""
         for stage in self._stages():
             self._metrics.level("roomwarden_outstanding_records", stage.outstanding, stage=stage.stage)
+            self._metrics.level("roomwarden_lag_seconds", stage.lag_s, stage=stage.stage)
         return web.Response(
             body=generate_latest(self._metrics.registry),
             headers={"content-type": "text/plain; version=0.0.4"},

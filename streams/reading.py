@@ -30,7 +30,10 @@ class Observed:
 
 
 class RawReader:
-    """Follows every partition of some topics without a consumer group; records as aiokafka has them."""
+    """Follows every partition of some topics without a consumer group; records as aiokafka has them.
+
+    ``since_ms`` (Unix ms) begins later than ``start`` where older messages are there.
+    """
 
     def __init__(
         self,
@@ -39,8 +42,10 @@ class RawReader:
         *,
         start: Literal["earliest", "latest"] = "latest",
         fetch_max_wait_ms: int = 20,
+        since_ms: float | None = None,
     ) -> None:
         self._kafka = kafka
+        self._since_ms = since_ms
         self._consumer: Any = AIOKafkaConsumer(
             *(row.name for row in rows),
             **client_options(kafka),
@@ -55,7 +60,18 @@ class RawReader:
         # Fix the starting point now, so that nothing published after entering is missed.
         for partition in self._consumer.assignment():
             await self._consumer.position(partition)
+        if self._since_ms is not None:
+            await self._seek(self._since_ms)
         return self
+
+    async def _seek(self, since_ms: float) -> None:
+        """Begin with the first message of each partition that is not older, by the broker's or producer's clock."""
+        partitions = list(self._consumer.assignment())
+        found = await self._consumer.offsets_for_times({tp: int(since_ms) for tp in partitions})
+        ends = await self._consumer.end_offsets(partitions)
+        for partition in partitions:
+            first = found.get(partition)
+            self._consumer.seek(partition, ends[partition] if first is None else first.offset)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

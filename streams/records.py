@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 PII = Meta(extra_json_schema={"x-pii": True})
 Pii = Annotated[str, PII]
 
-Action = Literal["label_required", "review", "warn", "mute", "kick", "suspend", "close_room"]
+Action = Literal["label_required", "review", "warn", "mute", "kick", "suspend", "close_room", "lift"]
 
 
 class Chunk(Struct, frozen=True, kw_only=True):
@@ -214,6 +214,16 @@ class Takedown(Struct, frozen=True, kw_only=True):
     revision: int
     automated: bool = True
     dry_run: bool = False
+    strike: float = 0.0
+    """What it adds to the speaker's strikes."""
+    at_ms: float = 0.0
+    """Capture time of the end of the words (of the event, for reissues and lifts); ``ttl_s`` counts from here."""
+    attempt: int = 1
+    """Above 1: sent again, because no acknowledgement came; the id is the same."""
+    reissue_of: str = ""
+    """The takedown that is held up once more, because its target has come back."""
+    reverses: str = ""
+    """The takedown that an action ``lift`` undoes."""
     stages: Stages = Stages()
 
 

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     # judge
     policy: Path | None = Field(None, description="Policy file; the starter policy if none.")
     lexicons: list[Path] = Field(default_factory=list, description="Lexicon files; the starter lists if none.")
+    shared_hours: float = Field(
+        24.0, ge=0, le=4320, description="Strikes and suspensions of other rooms count this long; read back at start."
+    )
     signing_key: SecretStr | None = Field(None, description="HMAC-SHA256 key that signs takedowns.")
 
     # Health, metrics, logs

@@ -140,6 +140,16 @@ class Trusted(_Strict):
     min_severity: Severity = 3
 
 
+class Acknowledge(_Strict):
+    """The platform answers on moderation.outcomes: takedowns without an answer are repeated, then handed to a person.
+
+    The wait doubles with each repeat: with 10 s and 3 repeats a person is called after 10 + 20 + 40 + 80 s.
+    """
+
+    within_s: Annotated[int, Field(ge=1, le=3600)]
+    repeats: Annotated[int, Field(ge=0, le=10)] = 3
+
+
 class Policy(_Strict):
     """The policy of one tenant ("*": of every tenant without its own)."""
 
@@ -155,6 +165,7 @@ class Policy(_Strict):
     carry_ms: Annotated[int, Field(ge=0, le=10_000)] = 1500
     trusted: Trusted = Trusted()
     quiet_rooms: list[str] = []
+    acknowledge: Acknowledge | None = None
     rules: Annotated[list[Rule], Field(min_length=1)]
     rooms: dict[str, Override] = {}
     roles: dict[str, Override] = {}

@@ -343,3 +343,19 @@ async def test_audio_reaches_the_recogniser_sample_by_sample(stage: Listen, reco
         assert job.samples.dtype == "<i2"
         assert job.samples.tobytes() == audio
         assert job.speech_seconds == 0.75
+
+
+async def test_batches_and_waiting_are_measured(stage: Listen, recogniser: ScriptedRecogniser) -> None:
+    value = stage.metrics.registry.get_sample_value
+    async with running(stage) as run:
+        recogniser.gate.clear()
+        await run.put(said("你好"), timestamp=1_000.0)
+        await run.put(said("再见", 1), partition=1, timestamp=1_002.5)
+        assert await run.until(lambda: stage.lag_s(1_010.0), "the first record") == 10.0
+        recogniser.gate.set()
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    assert stage.lag_s(1_010.0) == 0.0
+    batches = value("roomwarden_batch_size_count")
+    assert batches == value("roomwarden_real_time_factor_count") == value("roomwarden_batch_fill_ratio_count")
+    assert value("roomwarden_deadline_slack_seconds_count", {"revision": "final"}) == 2.0
+    assert dict(stage.versions()) == dict(recogniser.versions)

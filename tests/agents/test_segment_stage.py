@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from agents.segment import Segment
@@ -132,6 +134,21 @@ async def test_an_undecodable_chunk_is_dead_lettered_and_lost_and_the_stream_goe
     ]
     assert {c.kind: c.reason for c in run.of(records.Coverage)} == {"lost": "undecodable", "speech": "endpoint"}
     assert len(run.of(records.Utterance)) == 1
+    lost = {"stage": "segment", "reason": "undecodable"}
+    counted = stage.metrics.registry.get_sample_value("roomwarden_lost_seconds_total", lost)
+    assert counted == sum(c.milliseconds for c in run.of(records.Coverage) if c.kind == "lost") / 1000.0
+
+
+async def test_lag_is_the_age_of_what_was_read_last_and_not_of_an_open_utterance(stage: Segment) -> None:
+    async with running(stage) as run:
+        await run.put(chunk(0, "say:你好"), timestamp=AT)
+        await run.until(lambda: stage.lag_s(0.0) > 1_000_000.0, "a chunk that lay in Kafka for months")
+        now = time.time()
+        await run.put(msgspec.structs.replace(chunk(1, "say:你好"), time_ms=now * 1000.0), timestamp=now)
+        await run.until(lambda: stage.lag_s(0.0) < 1_000.0, "a fresh one")
+        await run.put(chunk(2, "end"), timestamp=AT)
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    assert stage.lag_s(0.0) == 0.0
 
 
 def spoilt(kind: str) -> Message:

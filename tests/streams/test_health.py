@@ -69,7 +69,14 @@ async def test_status_by_state(ask: Any, path: str, stages: list[StageHealth], s
 async def test_the_answer_says_which_stage_and_why(ask: Any) -> None:
     _, body = await ask("/ready", LOADING)
     assert body["stages"] == [
-        {"stage": "listen", "ready": False, "detail": "loading models", "outstanding": 0, "stalled_s": 0.0}
+        {
+            "stage": "listen",
+            "ready": False,
+            "detail": "loading models",
+            "outstanding": 0,
+            "stalled_s": 0.0,
+            "lag_s": 0.0,
+        }
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from models.judgement import Decision, Heard, Hit, Risk, SpeakerState, Takedown
+from models.policy.schema import Acknowledge
 from models.segments import Chunk, Output, Position, Rejected, Span, Utterance
 from models.speech.types import SpeechJob, SpeechResult
 
@@ -215,6 +216,7 @@ class ScriptedJudge:
     lexicon_version = "lexicon-1"
 
     def __init__(self) -> None:
+        self.patience: Acknowledge | None = None
         self.heard: list[Heard] = []
         self.states: list[SpeakerState] = []
 
@@ -222,6 +224,11 @@ class ScriptedJudge:
         """The same for all."""
         del tenant
         return self.policy_version, self.lexicon_version
+
+    def acknowledge(self, tenant: str) -> Acknowledge | None:
+        """``patience``, for all."""
+        del tenant
+        return self.patience
 
     def decide(self, heard: Heard, state: SpeakerState) -> Decision:
         """Warn, then mute, then kick; once per utterance."""
@@ -252,5 +259,7 @@ class ScriptedJudge:
             policy_version=self.policy_version,
             utterance_id=heard.utterance_id,
             strikes=float(len(earlier)),
+            strike=1.0,
+            at_ms=heard.end_ms,
         )
         return Decision((risk,), (takedown,), state.with_strike(heard.utterance_id, heard.end_ms, 1.0))
