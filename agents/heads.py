@@ -65,7 +65,7 @@ def complete(finding: records.Finding, assessment: Assessment) -> records.Findin
         finding = msgspec.structs.replace(finding, transcript="", alternatives=[], guard=assessment.unspoken)
     return msgspec.structs.replace(
         finding,
-        synthetic=_record(assessment.synthetic),
+        synthetic=_record(assessment.synthetic, finding.synthetic.status),
         sounds=[*finding.sounds, *(_sound(finding, event) for event in assessment.sounds)],
         models=finding.models | dict(assessment.models),
         degraded=[*finding.degraded, *assessment.degraded],
@@ -79,13 +79,15 @@ def _sound(finding: records.Finding, event: SoundEvent) -> records.Sound:
     )
 
 
-def _record(verdict: SyntheticVerdict | None) -> records.Synthetic:
+def _record(verdict: SyntheticVerdict | None, declared: records.SyntheticStatus) -> records.Synthetic:
+    """The verdict beside what the voice says of itself; what is called synthetic and says nothing is suspected."""
     if verdict is None:
-        return records.Synthetic()
+        return records.Synthetic(status=declared)
     return records.Synthetic(
         verdict=verdict.verdict,
         llr=round(verdict.llr, 3),
         probability=round(verdict.probability, 4),
         windows=[round(window.llr, 3) for window in verdict.windows],
         scores={name: round(llr, 3) for name, llr in verdict.scores},
+        status=declared or ("suspected" if verdict.verdict == "synthetic" else ""),
     )

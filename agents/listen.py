@@ -209,6 +209,7 @@ class Listen(Stage):
                 language_probability=result.language_probability,
             ),
             alternatives=[] if result.guard else [other.text for other in result.alternatives],
+            synthetic=records.Synthetic(status=utterance.synthetic_status),
             declared_synthetic=utterance.declared_synthetic,
             models=dict(self.recogniser.versions),
             degraded=degraded,

@@ -14,6 +14,7 @@ import msgspec
 from agents.stage import Stage
 from models.segmenting import SegmentEngine
 from models.segments import Chunk, Output, Position, Rejected, Span, Utterance
+from models.synthetic.declared import Status, of_bytes, strongest
 from streams import records
 from streams.codec import decode
 from streams.delivery import Partition, Slot
@@ -60,6 +61,13 @@ class _Track:
     fed_s: float
     """Monotonic clock of its latest chunk."""
     declared_synthetic: bool = False
+    label: Status = ""
+    """The strongest label or audible mark found in the track so far."""
+
+    @property
+    def status(self) -> Status:
+        """The grade of the track's declaration as a synthetic voice."""
+        return strongest((self.label, "possible" if self.declared_synthetic else ""))
 
 
 class Segment(Stage):
@@ -109,6 +117,7 @@ class Segment(Stage):
         self._latest[slot.partition[1]] = slot
         self._read_age_s = max(0.0, time.time() - message.timestamp) if message.timestamp else 0.0
         track.declared_synthetic = chunk.declared_synthetic
+        track.label = strongest((track.label, _label(chunk)))
         engine.push(
             Chunk(
                 track=key,
@@ -164,6 +173,9 @@ class Segment(Stage):
         known = [(output, self._tracks[output.track]) for output in outputs if output.track in self._tracks]
         outgoing: list[records.Record] = []
         for output, track in known:
+            if output.marked:
+                track.label = strongest((track.label, "suspected"))
+        for output, track in known:
             if isinstance(output, Utterance):
                 outgoing.extend(self._utterance(output, track, now_ms))
             elif isinstance(output, Span):
@@ -204,9 +216,10 @@ class Segment(Stage):
             first_sequence=output.first_sequence,
             last_sequence=output.last_sequence,
             cause=output.cause,
-            declared_synthetic=track.declared_synthetic,
+            declared_synthetic=bool(track.status),
             segmented_ms=now_ms,
             audio=output.samples.tobytes(),
+            synthetic_status=track.status,
         )
         if not output.final:
             return [utterance]
@@ -263,6 +276,12 @@ class Segment(Stage):
         if self.engine is None:
             raise RuntimeError("segment reads before its engine is loaded")
         return self.engine
+
+
+def _label(chunk: records.Chunk) -> Status:
+    """What the metadata of a chunk's container state; bare samples and packets have none."""
+    bare = chunk.content_type.lower().startswith(("audio/pcm", "audio/l16", "audio/opus"))
+    return "" if bare else of_bytes(chunk.audio)
 
 
 def _is_quiet(track: _Track, now_s: float) -> bool:

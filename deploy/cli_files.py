@@ -89,7 +89,7 @@ def score(
     failed = False
     for file in files:
         try:
-            found = hearing.score(head, file)
+            found, declared = hearing.score(head, file), hearing.declared(file)
         except (UnreadableClipError, NoRecordingError, FileNotFoundError) as problem:
             failed = True
             _bad_file(file, problem, json_output)
@@ -104,11 +104,12 @@ def score(
                     "speech_seconds": round(found.speech_seconds, 2),
                 }
                 | ({"scores": {name: round(llr, 4) for name, llr in found.scores}} if found.scores else {})
+                | ({"declared": declared} if declared else {})
             )
             continue
         print(
             f"{file}: {found.verdict}, log-likelihood ratio {found.llr:+.2f}, probability {found.probability:.2f}, "
-            f"{found.speech_seconds:.2f} s of speech"
+            f"{found.speech_seconds:.2f} s of speech" + (f", declared synthetic ({declared})" if declared else "")
         )
     if failed:
         raise typer.Exit(1)

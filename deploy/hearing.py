@@ -10,7 +10,8 @@ import numpy as np
 from loadtest import clips, cutting
 from models.segments import Utterance
 from models.speech import Recogniser, SpeechJob, SpeechResult
-from models.synthetic import SyntheticVerdict
+from models.synthetic import SyntheticVerdict, rhythm
+from models.synthetic.declared import Status, of_file, strongest
 from models.synthetic.head import SyntheticHead
 from models.synthetic.windows import FRAME, loud_frames
 
@@ -62,3 +63,12 @@ def score(head: SyntheticHead, path: Path) -> SyntheticVerdict:
     for utterance in cut:
         spoken[int(utterance.start_ms * PER_MS / FRAME) : int(utterance.end_ms * PER_MS / FRAME) + 1] = True
     return head.score(samples, mask & spoken, speech_seconds=sum(part.speech_ms for part in cut) / 1000.0)
+
+
+def declared(path: Path) -> Status:
+    """What the voice in a file says of itself: by a label in the tags, or by the audible mark.
+
+    Raises:
+        clips.UnreadableClipError: when the file cannot be decoded.
+    """
+    return strongest((of_file(path), "suspected" if rhythm.heard(clips.read(path)) else ""))

@@ -68,6 +68,7 @@ class Output:
     accounted: int = 0  # samples newly accounted for
     released: tuple[object, ...] = ()
     position: Position | None = None
+    marked: bool = False  # the audible mark of synthetic speech is in the stretch that ends here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

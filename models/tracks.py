@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from models.audio import AudioError
 from models.endpointing import Decision, Endpointer, EndpointSettings, quietest
 from models.segments import Cause, Chunk, Output, Position, Reason, Rejected, Span, Utterance
+from models.synthetic import rhythm
 from models.timeline import PER_MS, Piece, Timeline, TimelineSettings
 from models.vad import CONTEXT, WINDOW, Gate, SpeechModel
 
@@ -60,6 +61,7 @@ class Track:
         self._gated = 0  # windows that the gate has seen
         self._window = 0  # next window to be decided
         self._warm = False  # Silero heard the window before
+        self._heard_something = False  # the gate let a window through
         self._ending: Cause | None = None  # close the timeline when all of it is decided
 
     # The engine's side.
@@ -89,7 +91,7 @@ class Track:
                 if worth_asking:
                     if not self._warm:
                         self._model.reset(self.slot)
-                        self._warm = True
+                        self._warm = self._heard_something = True
                     return True
                 if worth_asking is False:
                     self._warm = False
@@ -220,6 +222,7 @@ class Track:
             low, high = self._start(), end if cause == "maximum" else min(self._endpointer.end, end)
             if max(low, timeline.fresh_from) < high:  # else it is a repetition of the end of the one before
                 start, stop = low, high
+        marked = self._heard_something and rhythm.heard(timeline.samples(0, end))
         settled = timeline.settle(end, overlap if end < timeline.length else 0)
         outputs = [output for piece in settled.pieces for output in self._loss(piece)]
         outputs += self._silence(0, start)
@@ -229,7 +232,7 @@ class Track:
         if not outputs:
             outputs.append(self._span("silence", "", timeline.time_ms(0), timeline.time_ms(end)))
         released = tuple(chunk.token for chunk in settled.done)
-        outputs[-1] = replace(outputs[-1], released=released, position=settled.position)
+        outputs[-1] = replace(outputs[-1], released=released, position=settled.position, marked=marked)
         self._outputs += outputs
         self._partial = None
         self._queue.extendleft(reversed(settled.retained))

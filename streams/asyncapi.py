@@ -36,6 +36,11 @@ _EXTENSIONS: dict[str, dict[str, dict[str, Any]]] = {
         "cause": {"type": "string", "description": "What ended it, or partial."},
         "declaredsynthetic": {"type": "string", "enum": ["true", "false"]},
         "segmentedms": {"type": "string", "description": "Wall clock at which segment published it, Unix ms."},
+        "syntheticstatus": {
+            "type": "string",
+            "enum": ["suspected", "possible", "confirmed"],
+            "description": "Grade of the declaration as synthetic, if there is one.",
+        },
     },
 }
 _REQUIRED = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 
@@ -196,6 +196,8 @@ def _utterance_envelope(record: records.Utterance) -> Envelope:
     }
     if record.speaker:
         extensions["speakerid"] = record.speaker
+    if record.synthetic_status:
+        extensions["syntheticstatus"] = record.synthetic_status
     return Envelope(
         id=f"{record.utterance_id}.{record.revision}",
         source="/roomwarden/segment",
@@ -231,4 +233,12 @@ def _utterance(envelope: Envelope, value: bytes) -> records.Utterance:
         declared_synthetic=attributes.boolean("declaredsynthetic"),
         segmented_ms=attributes.number("segmentedms", 0.0),
         audio=value,
+        synthetic_status=_status(attributes.text("syntheticstatus", "")),
     )
+
+
+def _status(text: str) -> records.SyntheticStatus:
+    """One of the grades. Raises BadRecord for another word."""
+    if text not in get_args(records.SyntheticStatus):
+        raise BadRecord("invalid-attribute", "header ce_syntheticstatus must be suspected, possible or confirmed")
+    return cast("records.SyntheticStatus", text)

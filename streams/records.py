@@ -18,6 +18,10 @@ Pii = Annotated[str, PII]
 Action = Literal["label_required", "review", "warn", "mute", "kick", "suspend", "close_room", "lift"]
 
 
+SyntheticStatus = Literal["", "suspected", "possible", "confirmed"]
+"""What grade of declaration a synthetic voice carries, as the labelling measures of 2025 tell them apart."""
+
+
 class Chunk(Struct, frozen=True, kw_only=True):
     """One piece, 20 ms to 2 s, of one speaker's track (topic voice.chunks)."""
 
@@ -58,10 +62,12 @@ class Utterance(Struct, frozen=True, kw_only=True):
     last_sequence: int
     cause: str
     declared_synthetic: bool
+    """Declared by the speaker, by a label in the container, or by an audible mark in the track so far."""
     segmented_ms: float
     """Wall clock at which ``segment`` published it."""
     audio: bytes
     """s16le, 16 kHz, mono."""
+    synthetic_status: SyntheticStatus = ""
 
 
 class Room(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,6 +107,7 @@ class Synthetic(Struct, frozen=True, kw_only=True):
     """Log-likelihood ratio of each 4 s window, one a second."""
     scores: dict[str, float] = {}
     """Log-likelihood ratio by detector, where there are several."""
+    status: SyntheticStatus = ""
 
 
 class Sound(Struct, frozen=True, kw_only=True):

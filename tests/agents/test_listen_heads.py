@@ -69,7 +69,9 @@ async def test_a_final_finding_carries_what_the_heads_said(tmp_path: Path, head:
         await run.put(said("你好", speech_ms=700.0))
         await run.until(lambda: all(run.acked), "the acknowledgement")
     (finding,) = run.of(records.Finding)
-    assert finding.synthetic == records.Synthetic(verdict="synthetic", llr=3.142, probability=0.9586)
+    assert finding.synthetic == records.Synthetic(
+        verdict="synthetic", llr=3.142, probability=0.9586, status="suspected"
+    )
     (sound,) = finding.sounds
     assert (sound.label, sound.start_ms - finding.start_ms, sound.end_ms - finding.start_ms) == ("scream", 40, 440)
     assert finding.models == {"scripted": "ab" * 32, "scripted-voice": "cd" * 32}
@@ -147,6 +149,14 @@ def test_the_shipped_detector_is_a_head() -> None:
     (found,) = heads.begin([short], busy=False).result()
     assert found.synthetic is not None
     assert found.synthetic.verdict == "insufficient"
+
+
+async def test_what_a_voice_says_of_itself_outranks_what_it_sounds_like(tmp_path: Path, head: ScriptedHead) -> None:
+    async with running(stage_of(tmp_path, head, ScriptedRecogniser())) as run:
+        await run.put(said("你好", declared_synthetic=True, synthetic_status="possible"))
+        await run.put(said("你", 1, final=False, revision=0, declared_synthetic=True, synthetic_status="possible"))
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    assert [f.synthetic.status for f in run.of(records.Finding)] == ["possible"] * 2
 
 
 def test_nothing_said_changes_nothing() -> None:

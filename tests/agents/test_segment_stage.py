@@ -353,3 +353,29 @@ def _int16(audio: bytes) -> Any:
     import numpy as np
 
     return np.frombuffer(audio, dtype="<i2")
+
+
+LABEL = 'say:AIGC={"Label":"1","ContentProducer":"x"}'
+
+
+@pytest.mark.parametrize(
+    ("first", "changes", "status"),
+    [
+        (LABEL, {"content_type": "audio/ogg"}, "confirmed"),
+        (LABEL, {"content_type": "audio/ogg", "declared_synthetic": True}, "confirmed"),
+        (LABEL, {}, ""),  # bare samples hold no label, whatever they look like
+        ("mark", {}, "suspected"),
+        ("mark", {"declared_synthetic": True}, "suspected"),
+        ("say:one", {"declared_synthetic": True}, ""),
+    ],
+)
+async def test_labels_and_marks_stay_with_the_track_declarations_with_the_chunk(
+    stage: Segment, first: str, changes: dict[str, Any], status: str
+) -> None:
+    async with running(stage) as run:
+        await run.put(chunk(0, first, **changes), timestamp=AT)
+        for n, command in enumerate(["say:one", "end", "say:two", "end"], 1):
+            await run.put(chunk(n, command), timestamp=AT)
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    found = run.of(records.Utterance)
+    assert [(u.declared_synthetic, u.synthetic_status) for u in found] == [(bool(status), status)] * 2

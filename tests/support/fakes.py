@@ -46,6 +46,7 @@ class ScriptedEngine:
     | ``partial`` | puts out the words so far |
     | ``end`` | puts out the final utterance and lets go of all its chunks |
     | ``silence`` | lets go of itself as silence |
+    | ``mark`` | the same, with the audible mark of synthetic speech in it |
     | ``bad`` | is rejected as undecodable, and lost |
     | ``boom`` | breaks the engine |
     """
@@ -105,10 +106,10 @@ class ScriptedEngine:
                 final = self._utterance(chunk.track, opened, "endpoint", opened.revision, tokens, after)
                 self.tracks[chunk.track] = _Open()
                 return [final]
-            case "silence":
+            case "silence" | "mark":
                 return [
                     Span(track=chunk.track, kind="silence", reason="", start_ms=chunk.time_ms, end_ms=end_ms,
-                         accounted=accounted, released=(chunk.token,), position=after)
+                         accounted=accounted, released=(chunk.token,), position=after, marked=command == "mark")
                 ]  # fmt: skip
             case "bad":
                 return [
