@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import cast
 
 import msgspec
 
-from models.judgement import Risk, Takedown
+from models.judgement import Decision, Heard, Risk, SpeakerState, Takedown
+from models.replaying import basis_of, code_version, digest_of, outline
 from streams import records
 
 SIGNATURE_HEADER = "rw_signature"
@@ -73,6 +75,29 @@ def takedown_record(takedown: Takedown, revision: int, stages: records.Stages, a
         reissue_of=takedown.reissue_of,
         reverses=takedown.reverses,
         stages=stages,
+    )
+
+
+def decision_record(
+    heard: Heard, state: SpeakerState, decision: Decision, versions: tuple[str, str], sources: Sequence[str]
+) -> records.Decision:
+    """The record of everything that a decision depended on; ``state`` is the one before."""
+    return records.Decision(
+        decision_id=f"{heard.utterance_id}.{heard.revision}",
+        tenant=heard.tenant,
+        room=heard.room,
+        utterance_id=heard.utterance_id,
+        revision=heard.revision,
+        time_ms=heard.end_ms,
+        policy_version=versions[0],
+        lexicon_version=versions[1],
+        lexicon_sources=list(sources),
+        code_version=code_version(),
+        risk_ids=[risk.id for risk in decision.risks],
+        takedown_ids=[takedown.id for takedown in decision.takedowns],
+        outline=outline(decision),
+        digest=digest_of(decision),
+        basis=basis_of(heard, state),
     )
 
 

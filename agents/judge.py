@@ -6,21 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from agents.decisions import SIGNATURE_HEADER, risk_record, sign, takedown_record
+from agents.decisions import SIGNATURE_HEADER, decision_record, risk_record, sign, takedown_record
 from agents.policies import Change, PolicyWatch
 from agents.rooms import Member, Rooms
 from agents.shared import SharedWatch
+from agents.sources import Files, load_judge
 from agents.stage import Stage
 from agents.sticking import Sticking
 from models.findings import WordTime
-from models.judgement import Decision, Heard, Judge, SpeakerState, Takedown
-from models.lexicon import load_lexicon
-from models.policy import load_policy
+from models.judgement import Decision, Heard, SpeakerState, Takedown
 from models.shared import SharedRecord
 from models.sounds import SoundEvent
 from models.takeover import Judges
@@ -39,11 +37,6 @@ __all__ = ["SIGNATURE_HEADER", "Judging", "load_judge", "sign"]
 ANSWER_POLL_S = 0.5
 """How often unacknowledged takedowns are looked through."""
 FORGET_EVERY_MS = 3_600_000.0
-
-
-def load_judge(policy: Path | None, lexicons: Sequence[Path]) -> Judge:
-    """The judge for a policy file and lexicon files; the starter ones where none are named."""
-    return Judge(load_lexicon(list(lexicons) or None), load_policy(policy))
 
 
 @dataclass(slots=True)
@@ -69,6 +62,7 @@ class Judging(Stage):
         super().__init__(settings, metrics)
         self.judges = Judges(judge) if judge is not None else None
         self.clock: Callable[[], float] = time.time
+        self._files: Files | None = None
         self._policies: PolicyWatch | None = None
         self._shared = SharedRecord(settings.shared_hours * 3_600_000.0)
         self._takedowns: SharedWatch | None = None
@@ -87,7 +81,8 @@ class Judging(Stage):
         """Load policy and lexicons: those of the files, then everything pushed so far; and read back takedowns."""
         if self.judges is None:
             settings = self.settings
-            files = await asyncio.to_thread(load_judge, settings.policy, settings.lexicons)
+            self._files = await asyncio.to_thread(Files.read, settings.policy, settings.lexicons)
+            files = await asyncio.to_thread(self._files.judge)
             self._policies = PolicyWatch(settings, files, settings.fetch_max_wait_ms)
             # What was refused before this worker came was buried by one that was there.
             self.judges = (await self._policies.catch_up()).judges
@@ -98,6 +93,9 @@ class Judging(Stage):
 
     async def pump(self) -> None:
         """What goes on beside the streams: policies, other rooms' takedowns, answers that do not come."""
+        if self._files is not None:
+            # Decisions refer to them by hash, and may have to be computed again when the files are long gone.
+            await self.publish(self._files.records())
         works = [self._answers()]
         if self._policies is not None:
             works.append(self._follow_policies(self._policies))
@@ -171,11 +169,15 @@ class Judging(Stage):
     async def _judge(self, finding: records.Finding, slot: Slot) -> None:
         judge = self._judge_of(finding.tenant)
         stored, state = self._state(finding.tenant, finding.room, finding.speaker)
+        heard = self._heard(finding)
         try:
-            decision = judge.decide(self._heard(finding), state)
+            decision = judge.decide(heard, state)
         except LookupError as missing:
             raise BadRecord("invalid-policy", str(missing)) from None
-        await self._issue(finding, decision, judge.versions(finding.tenant))
+        if decision.risks or decision.takedowns:
+            versions = judge.versions(finding.tenant)
+            basis = decision_record(heard, state, decision, versions, judge.sources)
+            await self._issue(finding, decision, versions, basis)
         issued = [(takedown, finding.revision) for takedown in decision.takedowns]
         self._keep(slot, issued)
         if decision.state != stored:
@@ -205,13 +207,14 @@ class Judging(Stage):
             room = (back.target["tenant"], back.target["room"], speaker)
             self._remember(slot, room, self._state(*room)[0].without_strikes_of(back.utterance_id))
 
-    async def _issue(self, finding: records.Finding, decision: Decision, versions: tuple[str, str]) -> None:
+    async def _issue(
+        self, finding: records.Finding, decision: Decision, versions: tuple[str, str], basis: records.Decision
+    ) -> None:
         stages = msgspec.structs.replace(finding.stages, judged_ms=self._now_ms())
-        takedown_ids = [takedown.id for takedown in decision.takedowns]
-        risks = [risk_record(finding, risk, takedown_ids, versions, stages) for risk in decision.risks]
-        await self._send([(takedown, finding.revision) for takedown in decision.takedowns], stages, risks=risks)
-        if risks:
-            self.observe_latency(finding.end_ms, finding.final)
+        risks = [risk_record(finding, risk, basis.takedown_ids, versions, stages) for risk in decision.risks]
+        issued = [(takedown, finding.revision) for takedown in decision.takedowns]
+        await self._send(issued, stages, beside=[*risks, basis])
+        self.observe_latency(finding.end_ms, finding.final)
         for risk in decision.risks:
             self.metrics.count(
                 "roomwarden_verdicts_total",
@@ -226,17 +229,17 @@ class Judging(Stage):
         stages: records.Stages | None = None,
         *,
         attempt: int = 1,
-        risks: Sequence[records.Record] = (),
+        beside: Sequence[records.Record] = (),
     ) -> None:
-        """Publish takedowns, signed, after the risks that led to them."""
+        """Publish takedowns, signed, after the records that led to them."""
         now_ms = self._now_ms()
         commands = [
             takedown_record(each, revision, stages or records.Stages(captured_ms=each.at_ms, judged_ms=now_ms), attempt)
             for each, revision in takedowns
         ]
-        if risks or commands:
-            signatures: list[Headers] = [[] for _ in risks] + [self._signature(command) for command in commands]
-            await self.publish([*risks, *commands], signatures)
+        if beside or commands:
+            signatures: list[Headers] = [[] for _ in beside] + [self._signature(command) for command in commands]
+            await self.publish([*beside, *commands], signatures)
         for command in commands:
             if command.attempt == 1:
                 self.metrics.count("roomwarden_takedowns_total", action=command.action, category=command.category)

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from deploy import cli_bench, cli_broker, cli_files, cli_live, cli_outcomes, cli_policy, cli_record, cli_worker
+from deploy import (
+    cli_audit,
+    cli_bench,
+    cli_broker,
+    cli_files,
+    cli_live,
+    cli_outcomes,
+    cli_policy,
+    cli_record,
+    cli_worker,
+)
 from deploy.cli_common import Failure
 
 app = typer.Typer(
@@ -19,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (cli_live, cli_broker, cli_worker, cli_files, cli_policy, cli_outcomes, cli_record, cli_bench):
+for module in (cli_live, cli_broker, cli_worker, cli_files, cli_policy, cli_outcomes, cli_record, cli_audit, cli_bench):
     module.register(app)
 
 

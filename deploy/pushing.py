@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from agents.sources import sha256_of, source
 from models.lexicon import parse_lexicon
 from models.lexicon.entries import version_of
 from models.policy import Policy, parse_policy
@@ -52,11 +52,11 @@ def prepared(file: Path, lexicons: Sequence[Path]) -> Prepared:
         if path.name in words:
             raise PushError(f"two lexicons are called {path.name}; rename one")
         words[path.name] = sha256_of(content)
-        sources.append(_source("lexicon", policies[0].tenant, path.name, version_of(found), content))
+        sources.append(source("lexicon", policies[0].tenant, path.name, version_of(found), content))
     changes = []
     for policy in policies:
         document = text if len(policies) == 1 else _alone(policy)
-        sources.append(_source("policy", policy.tenant, file.name, policy.version, document))
+        sources.append(source("policy", policy.tenant, file.name, policy.version, document))
         changes.append(
             records.Policy(tenant=policy.tenant, version=policy.version, document=document, lexicons=dict(words))
         )
@@ -84,17 +84,6 @@ async def publish(kafka: Kafka, messages: Sequence[Message]) -> None:
             await producer.send_and_wait(message.topic, message.value or None, message.key, headers=message.headers)
     finally:
         await producer.stop()
-
-
-def sha256_of(text: str) -> str:
-    """SHA-256 of a text in UTF-8, hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _source(kind: Any, tenant: str, name: str, version: str, content: str) -> records.Source:
-    return records.Source(
-        sha256=sha256_of(content), kind=kind, tenant=tenant, name=name, version=version, content=content
-    )
 
 
 def _alone(policy: Policy) -> str:

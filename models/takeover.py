@@ -24,6 +24,8 @@ ANY_TENANT = "*"
 class Judging(Protocol):
     """What a worker needs of a judge."""
 
+    sources: tuple[str, ...]
+
     def versions(self, tenant: str) -> tuple[str, str]:
         """Hashes of the tenant's policy and of the lexicon."""
         ...

@@ -13,6 +13,7 @@ from streams.topics import (
     CHUNKS,
     COVERAGE,
     DEAD_LETTERS,
+    DECISIONS,
     FINDINGS,
     OUTCOMES,
     POLICIES,
@@ -56,7 +57,7 @@ ACCESS: dict[Role, Access] = {
     "judge": Access(
         "the stage",
         (FINDINGS, ROOMS, OUTCOMES, POLICIES, SOURCES, TAKEDOWNS),
-        (RISKS, TAKEDOWNS, COVERAGE, DEAD_LETTERS),
+        (RISKS, TAKEDOWNS, DECISIONS, SOURCES, COVERAGE, DEAD_LETTERS),
         stage=True,
     ),
     "platform": Access("the platform's back end", (TAKEDOWNS,), (CHUNKS, ROOMS, OUTCOMES)),

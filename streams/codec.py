@@ -118,6 +118,8 @@ def _identity(record: records.JsonRecord) -> tuple[str, str, float | None]:
             return record.risk_id, record.room, record.span_ms[1]
         case records.Takedown():
             return record.takedown_id, record.target.room, record.stages.judged_ms
+        case records.Decision():
+            return record.decision_id, record.room, record.time_ms
         case records.Outcome():
             return f"{record.takedown_id}.{record.outcome}", record.room, record.time_ms
         case records.Coverage():

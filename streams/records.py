@@ -234,6 +234,32 @@ class Takedown(Struct, frozen=True, kw_only=True):
     stages: Stages = Stages()
 
 
+class Decision(Struct, frozen=True, kw_only=True):
+    """What one finding led to, and everything that it depended on (topic moderation.decisions)."""
+
+    decision_id: str
+    """Utterance and revision."""
+    tenant: str
+    room: str
+    utterance_id: str
+    revision: int
+    time_ms: float
+    """Capture time of the end of the words."""
+    policy_version: str
+    lexicon_version: str
+    lexicon_sources: list[str]
+    """SHA-256 of the lexicon's texts on policy.sources, in order."""
+    code_version: str
+    risk_ids: list[str]
+    takedown_ids: list[str]
+    outline: list[str]
+    """The decision in a few words, without quotes."""
+    digest: str
+    """SHA-256 over all risks and takedowns, to compare with the decision computed again."""
+    basis: Annotated[dict[str, Any], PII]
+    """What was heard, and what was known of the speaker before."""
+
+
 class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a takedown (topic moderation.outcomes)."""
 
@@ -291,7 +317,7 @@ class Source(Struct, frozen=True, kw_only=True):
     content: str
 
 
-JsonRecord = Room | Finding | Risk | Takedown | Outcome | Coverage | Policy | Source
+JsonRecord = Room | Finding | Risk | Takedown | Decision | Outcome | Coverage | Policy | Source
 AudioRecord = Chunk | Utterance
 Record = JsonRecord | AudioRecord
 

@@ -103,6 +103,14 @@ TAKEDOWNS = Topic(
     180 * DAY_MS,
     "Idempotent commands to the platform, with reasons, signed.",
 )
+DECISIONS = Topic(
+    "moderation.decisions",
+    "decision",
+    records.Decision,
+    "room id",
+    180 * DAY_MS,
+    "What each decision depended on, so that it can be computed again; holds what was said.",
+)
 OUTCOMES = Topic(
     "moderation.outcomes",
     "outcome",
@@ -160,6 +168,7 @@ TOPICS: tuple[Topic, ...] = (
     FINDINGS,
     RISKS,
     TAKEDOWNS,
+    DECISIONS,
     OUTCOMES,
     COVERAGE,
     POLICIES,

@@ -66,7 +66,7 @@ async def test_an_offence_becomes_a_risk_event_and_a_takedown(stage: Judging) ->
     assert (takedown.rule, takedown.ttl_s, takedown.revision) == ("contact", 300, 2)
     assert takedown.stages.captured_ms == T0_MS
     assert takedown.stages.judged_ms > takedown.stages.listened_ms
-    assert [sent.topic for sent in run.producer.sent] == ["risk.events", "moderation.takedowns"]
+    assert [p.topic for p in run.producer.sent] == ["risk.events", "moderation.decisions", "moderation.takedowns"]
     counted = stage.metrics.registry.get_sample_value(
         "roomwarden_takedowns_total", {"action": "warn", "category": "ads/contact/off-platform"}
     )
@@ -181,7 +181,7 @@ async def test_nothing_is_remembered_or_acknowledged_before_the_broker_has_confi
     async with running(stage) as run:
         run.producer.confirming = False
         await run.put(found("微信"))
-        await run.until(lambda: len(run.producer.sent) == 2, "risk event and takedown to be sent")
+        await run.until(lambda: len(run.producer.sent) == 3, "risk event and takedown to be sent")
         for _ in range(20):
             await asyncio.sleep(0)
         assert run.acked == [False]
@@ -198,7 +198,7 @@ async def test_a_finding_whose_partition_went_away_is_neither_remembered_nor_ack
     async with running(stage) as run:
         run.producer.confirming = False
         await run.put(found("微信"), partition=2)
-        await run.until(lambda: len(run.producer.sent) == 2, "risk event and takedown to be sent")
+        await run.until(lambda: len(run.producer.sent) == 3, "risk event and takedown to be sent")
         await run.revoke(2)
         run.producer.confirm()
         await run.put(found("你好", 1), partition=3)
@@ -318,7 +318,7 @@ async def test_takedowns_are_signed_where_a_key_is_set(tmp_path: Path, judge: Sc
     async with running(stage) as run:
         await run.put(found("微信"))
         await run.until(lambda: all(run.acked), "the acknowledgement")
-    risk, takedown = run.producer.sent
+    risk, _, takedown = run.producer.sent
     assert SIGNATURE_HEADER not in dict(risk.headers)
     signature = dict(takedown.headers)[SIGNATURE_HEADER].decode()
     assert signature == sign(takedown.value, "s3cret")

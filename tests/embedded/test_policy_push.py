@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 import time
@@ -72,9 +73,7 @@ class Talk:
 
 def command(broker: Broker, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line itself."""
-    line = [sys.executable, "-m", "deploy.cli", "policy", *arguments]
-    if arguments[0] in ("push", "withdraw"):
-        line += ["--kafka", broker.bootstrap]
+    line = [sys.executable, "-m", "deploy.cli", *arguments, "--kafka", broker.bootstrap]
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
 
 
@@ -105,9 +104,9 @@ async def test_pushed_policies_reach_every_worker_whole(
                 await worker.until("/ready")
             talk = Talk(side)
 
-            bad = command(broker, "push", str(folders[0] / "none.yaml"))
+            bad = command(broker, "policy", "push", str(folders[0] / "none.yaml"))
             assert (bad.returncode, "cannot be read" in bad.stderr) == (2, True)
-            assert command(broker, "push", *files(tmp_path, "first", "review")).returncode == 0
+            assert command(broker, "policy", "push", *files(tmp_path, "first", "review")).returncode == 0
             took = [await talk.until_everywhere("review")]
             # A policy that refers to a lexicon which is not there must wait: the one before stays in force.
             await side.send(
@@ -118,7 +117,7 @@ async def test_pushed_policies_reach_every_worker_whole(
             )
             await side.until(lambda: side.dead, "the dead letter")
             await talk.say()
-            assert command(broker, "push", *files(tmp_path, "second", "label_required")).returncode == 0
+            assert command(broker, "policy", "push", *files(tmp_path, "second", "label_required")).returncode == 0
             took.append(await talk.until_everywhere("label_required"))
             await side.poll()
 
@@ -131,6 +130,14 @@ async def test_pushed_policies_reach_every_worker_whole(
             risks = {(r.category, r.policy_version, r.lexicon_version) for r in side.of(records.Risk)}
             assert risks == {(category, policy, lexicon) for _, category, policy, lexicon in categories}
             assert [letter.reason for letter in side.dead] == ["invalid-policy"]
+
+            # Every decision of either version, computed again from Kafka alone.
+            done = command(broker, "audit", "replay", "--json")
+            lines = [json.loads(line) for line in done.stdout.splitlines()]
+            assert (done.returncode, lines[-1]["different"], lines[-1]["missing"]) == (0, 0, 0), lines[-1]
+            known = {d.decision_id for d in side.of(records.Decision)}
+            assert len(known) > 16
+            assert known <= {line["decision"] for line in lines[:-1]}
 
             # A worker that comes late has it before its first finding.
             assert await workers[0].stop() == 0

@@ -18,6 +18,7 @@ CONTRACT = {
     "voice.findings",
     "risk.events",
     "moderation.takedowns",
+    "moderation.decisions",
     "moderation.outcomes",
     "voice.coverage",
     "policy.changes",
@@ -47,7 +48,13 @@ def test_audio_is_gone_within_hours_and_decisions_stay_six_months() -> None:
     for topic in TOPICS:
         if topic.content == "audio":
             assert topic.retention_ms <= 6 * HOUR_MS
-    for name in ("risk.events", "moderation.takedowns", "moderation.outcomes", "voice.coverage"):
+    for name in (
+        "risk.events",
+        "moderation.takedowns",
+        "moderation.decisions",
+        "moderation.outcomes",
+        "voice.coverage",
+    ):
         assert BY_NAME[name].retention_ms >= 180 * DAY_MS
 
 

@@ -215,6 +215,7 @@ class ScriptedJudge:
 
     policy_version = "policy-1"
     lexicon_version = "lexicon-1"
+    sources: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.patience: Acknowledge | None = None

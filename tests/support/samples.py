@@ -138,6 +138,28 @@ def takedown(**changes: Any) -> records.Takedown:
     return records.Takedown(**(fields | changes))
 
 
+def decision(**changes: Any) -> records.Decision:
+    """What the warning depended on."""
+    fields: dict[str, Any] = {
+        "decision_id": "ut_0.2",
+        "tenant": "demo",
+        "room": "tea-room",
+        "utterance_id": "ut_0",
+        "revision": 2,
+        "time_ms": T0_MS + 1000,
+        "policy_version": "p-1",
+        "lexicon_version": "l-1",
+        "lexicon_sources": ["cd" * 32],
+        "code_version": "c-1",
+        "risk_ids": ["rk_0"],
+        "takedown_ids": ["td_0"],
+        "outline": ["warn 0 s by rule r-1 at 1 strikes"],
+        "digest": "ef" * 32,
+        "basis": {"heard": {"text": "加我微信"}, "state": {}},
+    }
+    return records.Decision(**(fields | changes))
+
+
 def outcome(**changes: Any) -> records.Outcome:
     """The platform carried it out."""
     fields: dict[str, Any] = {
@@ -193,6 +215,7 @@ ALL: list[records.Record] = [
     finding(),
     risk(),
     takedown(),
+    decision(),
     outcome(),
     coverage(),
     policy(),
