@@ -156,7 +156,7 @@ def _initial_forms(folded: str, tokens: list[Token]) -> Iterator[Form]:
     if not all(letters):
         return
     for form in itertools.islice(_product(letters), 6):
-        if size >= _MIN_INITIALS or _KNOWN_PAIRS.get(form.key) == folded:
+        if sum(t.kind == "h" for t in tokens) >= _MIN_INITIALS or _KNOWN_PAIRS.get(form.key) == folded:
             yield form
     if size > _LONGEST_MIXED:
         return

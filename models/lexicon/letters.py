@@ -100,7 +100,7 @@ def _compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> bo
     ):
         tail += 1
     said, names = tokens[head : len(tokens) - tail], wanted[head : len(wanted) - tail]
-    if not said or not names or not any(is_name(t) for t in names):
+    if not said or not names or not all(is_name(t) for t in names):
         return False
     left, right = "".join(t.text for t in said), "".join(t.text for t in names)
     limit = HEARD_SHARE * max(0, len(right) - SURE_LETTERS)

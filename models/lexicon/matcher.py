@@ -182,7 +182,8 @@ def _excused(entry: Entry, found: TracedStreams, first: int, last: int) -> bool:
         at = stream.text.find(key)
         while at >= 0:
             inside = [i for i in stream.tokens[at : at + len(key)] if i >= 0]
-            if inside and inside[0] <= last + EXCUSE_DISTANCE and inside[-1] >= first - EXCUSE_DISTANCE:
+            own = inside and first <= inside[0] and inside[-1] <= last  # 骗局 does not excuse 庞氏骗局
+            if inside and not own and inside[0] <= last + EXCUSE_DISTANCE and inside[-1] >= first - EXCUSE_DISTANCE:
                 return True
             at = stream.text.find(key, at + 1)
     return False

@@ -16,6 +16,8 @@ _DIGIT = -6.0
 _LETTER = -7.5
 _PINYIN = -11.0
 _NO_VOWEL = -16.0
+# What it costs to begin or end inside a word of the surroundings ("傻乐你好" is not 杀了你, "不想活动" not 不想活).
+CUT_WORD = 6.0
 
 
 def plausibility(tokens: list[Token], start: int, end: int) -> float:
@@ -41,11 +43,14 @@ def plausibility(tokens: list[Token], start: int, end: int) -> float:
     return total + words.log_probability("".join(run))
 
 
-def margin_of(entry: Entry, base: TracedStreams, span: tuple[int, int], said: list[tuple[int, int]]) -> float:
+def margin_of(
+    entry: Entry, base: TracedStreams, span: tuple[int, int], said: list[tuple[int, int]], exact: bool
+) -> float:
     """How much likelier the original text becomes if ``span`` of it is the entry, in nats.
 
     ``said`` are the original ranges of the matched tokens; what lies in the span beside them was slipped in and
-    stays as plausible as it was.
+    stays as plausible as it was. It counts against it to cut a word in two. ``exact``: the entry's own
+    characters are there, so that longer words made with them do not speak against it.
     """
     tokens, traced = base.tokens, base.traced
     inside: list[int] = []
@@ -64,9 +69,13 @@ def margin_of(entry: Entry, base: TracedStreams, span: tuple[int, int], said: li
         left -= 1
     while right < len(tokens) and right - last - 1 < _CONTEXT and tokens[right].kind == "h":
         right += 1
-    plain = plausibility(tokens, left, right)
     meant = plausibility(tokens, left, first) + plausibility(tokens, last + 1, right)
-    return meant + max(PRIOR, _own(entry)) + plausibility(extra, 0, len(extra)) - plain
+    meant += max(PRIOR, _own(entry)) + plausibility(extra, 0, len(extra))
+    if any(t.kind != "h" for t in tokens[first : last + 1]):
+        return meant - plausibility(tokens, left, right)
+    place = (first - left, last + 1 - left)
+    plain, cuts = words.segmentation("".join(t.text for t in tokens[left:right]), place if exact else None)
+    return meant - CUT_WORD * sum(edge not in cuts for edge in place) - plain
 
 
 def _own(entry: Entry) -> float:

@@ -10,9 +10,9 @@ from models.text.streams import Stream, Token, TracedStreams
 
 OTHER_TONE = 1.6
 # Another tone or a confusable sound in an entry of two characters, where little else speaks for it.
-SHORT_OTHER_SOUND = 2.5
+SHORT_OTHER_SOUND = 1.0
 # Nothing left of the entry's own characters, in an entry of two or three.
-ALL_CHANGED = 6.0
+ALL_CHANGED = 3.0
 # Longest entry in characters to which these apply.
 _SHORT = 3
 
@@ -34,7 +34,7 @@ def compare_sounds(entry: Entry, form: Form, found: TracedStreams, stream: Strea
         position = end
     if in_letters and not ends_word(stream, position - 1):
         return False
-    if all(p.how == "initial" for p in form.pieces) and not _stands_apart(
+    if all(p.key.isascii() and p.how != "alias" for p in form.pieces) and not _stands_apart(
         found.tokens, stream.tokens[start], position - start
     ):
         return False
@@ -61,10 +61,17 @@ def _pinyin_edges(stream: Stream, tokens: list[Token], start: int, end: int) -> 
     """A pinyin word must not be entered in its middle by a match of fewer than three syllables."""
     if end - start >= 3:
         return True
-    return all(
+    if not all(
         tokens[stream.tokens[i]].kind != "w" or edge(stream, i)
         for i, edge in ((start, begins_word), (end - 1, ends_word))
-    )
+    ):
+        return False
+    # Two syllables among English words are a name or a slip ("Nunai said").
+    first, last = stream.tokens[start], stream.tokens[end - 1]
+    if any(t.kind != "w" for t in tokens[first : last + 1]):
+        return True
+    beside = [tokens[i] for i in (first - 1, last + 1) if 0 <= i < len(tokens)]
+    return not any(t.word is not None and len(t.text) > 1 and not t.word.sounds for t in beside)
 
 
 def _stands_apart(tokens: list[Token], first: int, letters: int) -> bool:

@@ -18,6 +18,7 @@ INFLECTED = 0.3
 REPEATED = 0.5
 SPLIT = 1.0
 SPLIT_COMMON = 3.5
+SENTENCE_END = 3.0
 
 
 @dataclass(slots=True)

@@ -15,22 +15,24 @@ from models.lexicon.forms import Form
 from models.lexicon.letters import compare_exact, compare_letters
 from models.lexicon.plausibility import margin_of
 from models.lexicon.sounds import compare_sounds
-from models.lexicon.tally import CHANGED_MARGIN, Tally
+from models.lexicon.tally import CHANGED_MARGIN, SENTENCE_END, Tally
 from models.text.streams import Stream, TracedStreams
 
-# An exact hit is dropped when ordinary words explain the place better by this much ("大麻" in "大麻烦").
-EXACT_MARGIN = -1.5
+# An exact hit must be no less likely than ordinary words at its place ("大麻" in "大麻烦").
+EXACT_MARGIN = 0.0
 # By how many syllables an entry of few must beat it.
-SHORT_MARGIN = {2: 6.0, 3: 5.5, 4: 3.5}
+SHORT_MARGIN = {2: 4.5, 3: 5.5, 4: 3.5}
 _WITHOUT_FILLERS = frozenset({"fillers", "light-words"})
+_SENTENCE_MARKS = frozenset("。！？!?；;")
 # What a rewriting costs, and what it is called.
-DROPPED = {"fillers": 0.2, "light-words": 0.6, "shapes": 0.8, "readings": 0.6, "censored": 0.3}
+DROPPED = {"fillers": 0.2, "light-words": 0.6, "shapes": 0.8, "readings": 0.6, "censored": 0.3, "letters": 0.3}
 _CALLED = {
     "fillers": "fillers left out",
     "light-words": "light words left out",
     "shapes": "characters by their shape or halves",
     "readings": "second readings",
     "censored": "starred letters restored",
+    "letters": "look-alike letters read another way",
 }
 
 
@@ -71,16 +73,23 @@ def verify(
         holds = last >= 0
     if not holds:
         return None
+    if form.stream == "p" and (tally.heard or tally.abbreviated) and _ends_sentence(found, first, last):
+        tally.cost += SENTENCE_END
     match = "initials" if tally.abbreviated else "phonetic" if tally.heard else "exact"
     if form.stream == "x" and all(t.kind == "w" for t in found.tokens[first : last + 1]):
         # Whole Latin words, as they are or inflected: their spaces are evidence enough.
         return Verdict(first, last, match, -tally.cost, tuple(tally.steps))
     span = found.traced.span(found.tokens[first].start, found.tokens[last].end)
     said = [found.traced.span(t.start, t.end) for t in found.tokens[first : last + 1]]
-    margin = margin_of(entry, base, span, said) - tally.cost
+    margin = margin_of(entry, base, span, said, match == "exact") - tally.cost
     if margin < _threshold(match, form, found, first, last):
         return None
     return Verdict(first, last, match, margin, tuple(tally.steps))
+
+
+def _ends_sentence(found: TracedStreams, first: int, last: int) -> bool:
+    """Whether a sentence ends between the tokens of a match."""
+    return not _SENTENCE_MARKS.isdisjoint(found.traced.text[found.tokens[first].start : found.tokens[last].end])
 
 
 def _threshold(match: str, form: Form, found: TracedStreams, first: int, last: int) -> float:

@@ -17,12 +17,15 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from models.text.words import inflection_stems
+from models.text.words import CORPUS, LONGEST_WORD, UNKNOWN, inflection_stems
 
 DATA = Path(__file__).parent / "data"
 HAN = range(0x4E00, 0xA000)
-# A word is kept when the corpus has it this often: below, names and noise dominate; less so in longer words.
+# A word is kept when the corpus has it this often…
 MIN_WORD_COUNT = {1: 1, 2: 20, 3: 15, 4: 6}
+# … or at least so often, if its parts alone would make it less likely by this much (nats): 银首饰, 弄湿, 傻乐.
+MIN_RARE_COUNT = 3
+INFORMATIVE = 1.0
 MIN_READING_COUNT = 60
 # Shorter English words are in words_en.txt, as far as they are everyday words.
 MIN_ENGLISH = 4
@@ -42,6 +45,19 @@ def read_words(path: Path) -> dict[str, int]:
 def _compound(word: str, words: dict[str, int]) -> bool:
     """Whether a word of four characters is merely two words: it would hide the entry that is one of them."""
     return len(word) == 4 and min(words.get(word[:2], 0), words.get(word[2:], 0)) >= MIN_WORD_COUNT[2]
+
+
+def _informative(word: str, words: dict[str, int]) -> bool:
+    """Whether a rare word says more than its parts: by how much likelier it is than its best division."""
+
+    def logp(part: str) -> float:
+        count = words.get(part, 0)
+        return math.log(count / CORPUS) if count else (UNKNOWN if len(part) == 1 else -math.inf)
+
+    best = [0.0]
+    for end in range(1, len(word) + 1):
+        best.append(max(best[start] + logp(word[start:end]) for start in range(end) if word[start:end] != word))
+    return logp(word) > best[-1] + INFORMATIVE
 
 
 def reading_table(words: dict[str, int]) -> dict[str, list[str]]:
@@ -94,11 +110,9 @@ def main(argv: list[str]) -> int:
 
     buckets: dict[tuple[int, int], list[str]] = defaultdict(list)
     for word, count in words.items():
-        if (
-            count >= MIN_WORD_COUNT.get(len(word), math.inf)
-            and all(ord(c) in HAN for c in word)
-            and not _compound(word, words)
-        ):
+        if len(word) > LONGEST_WORD or not all(ord(c) in HAN for c in word) or _compound(word, words):
+            continue
+        if count >= MIN_WORD_COUNT[len(word)] or (count >= MIN_RARE_COUNT and _informative(word, words)):
             buckets[(round(2 * math.log2(count)), len(word))].append(word)
     rows = [f"{half_log2}\t{size}\t{''.join(group)}" for (half_log2, size), group in sorted(buckets.items())]
     (DATA / "words_zh.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from models.text.fold import Traced
 from models.text.glyphs import SHAPES, SPLIT
+from models.text.words import english_log_probability
 
 # Hesitations and padding that speakers and writers put between the halves of a phrase.
 FILLERS = re.compile(
@@ -75,13 +76,21 @@ LIGHT_VARIANT = Variant("light-words", re.compile(f"{FILLERS.pattern}|{LIGHT.pat
 SHAPE_VARIANT = Variant(
     "shapes", _REWRITE, lambda match: _REWRITES[match.group()], frozenset(written[0] for written in _REWRITES)
 )
-VARIANTS = (FILLER_VARIANT, LIGHT_VARIANT, SHAPE_VARIANT)
+# A second reading of signs and letters inside a word: 1 is i first and then l, v between consonants is u.
+LETTER_VARIANT = Variant(
+    "letters",
+    re.compile(r"(?<=[a-z])[1!|](?=[a-z0-9@$])|(?<=[b-df-hj-np-tv-z])v(?=[b-df-hj-np-tv-z])"),
+    lambda match: "u" if match.group() == "v" else "l",
+    frozenset("1!|v"),
+)
+VARIANTS = (FILLER_VARIANT, LIGHT_VARIANT, SHAPE_VARIANT, LETTER_VARIANT)
 
 
 def censored_variant(vocabulary: Iterable[str]) -> Variant:
     """Words with letters starred out, restored from a vocabulary: ``f*ck``, ``a**hole``."""
     by_letter: dict[str, list[str]] = {}
-    for word in sorted(set(vocabulary)):
+    # A word is starred because it is none for everyday use.
+    for word in sorted(set(vocabulary), key=lambda w: (english_log_probability(w), w)):
         by_letter.setdefault(word[0], []).append(word)
 
     @lru_cache(maxsize=4096)

@@ -1,7 +1,7 @@
 """Words: how plausible a stretch of text is as ordinary language, and one key per English word form.
 
 Mandarin has no spaces: whether "大麻" in "大麻烦" is the drug can only be said by asking which words the sentence is
-more likely made of. ``log_probability`` answers with a unigram model over 87,000 words (Viterbi over word boundaries).
+more likely made of. ``log_probability`` answers with a unigram model over 250,000 words (Viterbi over word boundaries).
 For English the same question is answered by a list of the commonest words.
 
 Units are natural logarithms of relative frequency.
@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 # Size of the corpus behind words_zh.txt, in words (sum of the counts in jieba's dict.txt).
-_CORPUS = 60_101_967
+CORPUS = 60_101_967
 UNKNOWN = -16.0
 LONGEST_WORD = 4
 # An everyday English word, one of a dictionary, and any other (rough: one in 1,500, in 22,000, in a million).
@@ -33,12 +33,12 @@ def frequencies() -> dict[str, float]:
     for line in data.splitlines():
         bucket, size, words = line.split("\t")
         step = int(size)
-        log = int(bucket) / 2 * math.log(2) - math.log(_CORPUS)
+        log = int(bucket) / 2 * math.log(2) - math.log(CORPUS)
         for i in range(0, len(words), step):
             table[words[i : i + step]] = log
     for word in files("models.text").joinpath("data/words_spoken.txt").read_text(encoding="utf-8").split():
         # Everyday words that newspapers of 2013 lack; about 1,000 occurrences each.
-        table[word] = max(table.get(word, UNKNOWN), math.log(1000) - math.log(_CORPUS))
+        table[word] = max(table.get(word, UNKNOWN), math.log(1000) - math.log(CORPUS))
     return table
 
 
@@ -49,21 +49,35 @@ def common_english() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1 << 15)
-def log_probability(text: str) -> float:
-    """Log probability of the best segmentation of a run of Han characters; 0.0 for "" ."""
+def segmentation(text: str, whole: tuple[int, int] | None = None) -> tuple[float, frozenset[int]]:
+    """Log probability of the likeliest division of a run of Han characters into words, and where it divides.
+
+    No word may hold the range ``whole`` and more: 枪支 in 枪支弹药 is still the word 枪支.
+    """
     known = frequencies()
     best = [0.0] + [-math.inf] * len(text)
+    back = [0] * (len(text) + 1)
     for end in range(1, len(text) + 1):
-        top = -math.inf
         for start in range(max(0, end - LONGEST_WORD), end):
             logp = known.get(text[start:end])
             if logp is None:
                 if end - start > 1:
                     continue
                 logp = UNKNOWN
-            top = max(top, best[start] + logp)
-        best[end] = top
-    return best[-1]
+            elif whole and start <= whole[0] and whole[1] <= end and (start, end) != whole:
+                continue
+            if best[start] + logp > best[end]:
+                best[end], back[end] = best[start] + logp, start
+    cuts, at = {0}, len(text)
+    while at:
+        cuts.add(at)
+        at = back[at]
+    return best[-1], frozenset(cuts)
+
+
+def log_probability(text: str) -> float:
+    """Log probability of the likeliest division of a run of Han characters; 0.0 for "" ."""
+    return segmentation(text)[0]
 
 
 @cache
