@@ -10,9 +10,10 @@ from typing import Any
 from models.lexicon.matcher import Hit, Lexicon, shifted
 from models.policy.resolve import Rules
 from models.sounds import DISRUPTIONS, SoundEvent
-from models.strikes import Tail
+from models.strikes import Tail, VoiceScore
 from models.text.fold import fold
 from models.text.pinyin import code_tables
+from models.voices import voice_hit
 
 # A phrase that a 12 s cut repeats in both utterances (400 ms overlap) has at most this many characters.
 _LONGEST_OVERLAP = 12
@@ -77,13 +78,15 @@ def computed_id(prefix: str, *parts: str) -> str:
     return prefix + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:20]
 
 
-def risks(heard: Heard, lexicon: Lexicon, rules: Rules, before: Tail | None) -> tuple[Risk, ...]:
+def risks(
+    heard: Heard, lexicon: Lexicon, rules: Rules, before: Tail | None, voice_scores: Iterable[VoiceScore] = ()
+) -> tuple[Risk, ...]:
     """Risks in one revision: one per list and entry, in the order of the text."""
     found: dict[tuple[str, str], list[Hit]] = {}
     if heard.guarded is None:
         for hit in _text_hits(heard, lexicon, before):
             found.setdefault((hit.list, hit.entry), []).append(hit)
-    voice = _voice_hit(heard)
+    voice = voice_hit(heard, voice_scores, rules.synthetic_voice)
     if voice is not None:
         found[(voice.list, voice.entry)] = [voice]
     noises = _noise_hits(heard)
@@ -164,28 +167,6 @@ def repeated(tail: str, head: str) -> int:
         if whole_words and right.strip() and sounds(left) == sounds(right):
             return size
     return 0
-
-
-def _voice_hit(heard: Heard) -> Hit | None:
-    """The synthetic-voice verdict in the form of a hit; None unless the voice is synthetic."""
-    verdict = heard.synthetic or {}
-    if verdict.get("verdict") != "synthetic":
-        return None
-    declared = "declared" if heard.declared_synthetic else "undeclared"
-    probability = verdict.get("probability")
-    llr = verdict.get("llr")
-    steps = () if llr is None else (f"log-likelihood ratio {llr:.2f}",)
-    return Hit(
-        list="synthetic-voice",
-        entry=declared,
-        category=f"synthetic/voice/{declared}",
-        severity=1 if heard.declared_synthetic else 2,
-        language=heard.language,
-        span=(0, len(heard.text)),
-        match="voice",
-        score=1.0 if probability is None else float(probability),
-        explain=steps,
-    )
 
 
 def _noise_hits(heard: Heard) -> dict[Hit, tuple[float, float]]:

@@ -21,6 +21,7 @@ from models.policy.resolve import Rules
 from models.policy.schema import RANK, Acknowledge, Rule
 from models.reasons import reason
 from models.strikes import TAIL_CHARACTERS, Cause, SpeakerState, Tail
+from models.voices import score_of
 
 __all__ = ["Decision", "Heard", "Hit", "Judge", "Risk", "SpeakerState", "Takedown", "judge_text"]
 
@@ -93,7 +94,10 @@ class Judge:
         rules = self.policies.rules(heard.tenant, heard.room_type, heard.role)
         state = state.at(heard.end_ms, rules.strikes.window_s)
         before = state.tail_before(heard.utterance_id, heard.start_ms, rules.carry_ms)
-        found = risks(heard, self.lexicon, rules, before)
+        score = score_of(heard)
+        if score is not None:
+            state = state.with_voice(score)
+        found = risks(heard, self.lexicon, rules, before, state.voice)
         charges = charges_of(found, rules)
         state = state.with_evidence(evidence_of(found, charges), heard.utterance_id, heard.revision)
         if heard.guarded is None and heard.text:

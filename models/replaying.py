@@ -18,8 +18,8 @@ import msgspec
 
 from models.judgement import Decision, Heard, Judge, SpeakerState
 
-_CODE = ("judgement.py", "findings.py", "charges.py", "strikes.py", "reasons.py", "policy", "lexicon", "text",
-         "classifier", "sounds", "synthetic/evidence.py")  # fmt: skip
+_CODE = ("judgement.py", "findings.py", "charges.py", "strikes.py", "reasons.py", "voices.py", "policy", "lexicon",
+         "text", "classifier", "sounds", "synthetic/evidence.py")  # fmt: skip
 """What decides, beside lexicon and policy, which have versions of their own."""
 
 

@@ -20,6 +20,7 @@ MAX_CAUSES = 12
 MAX_STRIKES = 64
 MAX_TAIL = 4
 MAX_EVIDENCE = 64
+MAX_VOICE = 32
 # Characters kept of the last words, enough for the first half of any entry.
 TAIL_CHARACTERS = 40
 
@@ -68,6 +69,17 @@ class Tail:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceScore:
+    """What the synthetic-voice detector gave for an utterance: a natural log-likelihood ratio."""
+
+    utterance_id: str
+    revision: int
+    session: str
+    at_ms: float
+    llr: float
+
+
+@dataclass(frozen=True, slots=True)
 class SpeakerState:
     """Everything that judgement remembers of one speaker. JSON of a few kilobytes at most."""
 
@@ -76,6 +88,7 @@ class SpeakerState:
     causes: tuple[Cause, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     tail: tuple[Tail, ...] = ()
+    voice: tuple[VoiceScore, ...] = ()
 
     def to_json(self) -> bytes:
         """Canonical JSON; equal states give equal bytes."""
@@ -146,6 +159,15 @@ class SpeakerState:
         ]  # fmt: skip
         return max(before, key=lambda t: (t.start_ms, t.utterance_id)) if before else None
 
+    def with_voice(self, score: VoiceScore) -> SpeakerState:
+        """State with an utterance's voice score; an older revision does not replace a newer one."""
+        mine = next((v for v in self.voice if v.utterance_id == score.utterance_id), None)
+        if mine and mine.revision >= score.revision:
+            return self
+        others = [v for v in self.voice if v.utterance_id != score.utterance_id]
+        kept = sorted([*others, score], key=lambda v: (v.at_ms, v.utterance_id))
+        return replace(self, voice=tuple(kept[-MAX_VOICE:]))
+
     def with_cause(self, cause: Cause) -> SpeakerState:
         """State that remembers a cause."""
         return replace(self, causes=(*self.causes, cause)[-MAX_CAUSES:])
@@ -160,4 +182,5 @@ class SpeakerState:
             causes=tuple(c for c in self.causes if c.end_ms >= since),
             evidence=tuple(e for e in self.evidence if e.at_ms >= since),
             tail=tuple(t for t in self.tail if t.end_ms >= since),
+            voice=tuple(v for v in self.voice if v.at_ms >= since),
         )

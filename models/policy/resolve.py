@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.policy.schema import EvidenceBySeverity, Override, Policy, Rule, Strikes
+from models.policy.schema import EvidenceBySeverity, Override, Policy, Rule, Strikes, SyntheticVoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Rules:
     evidence: EvidenceBySeverity
     carry_ms: int
     trusted_min_severity: int
+    synthetic_voice: SyntheticVoice
     rules: tuple[Rule, ...]
 
     def severity(self, own: int, minor: bool) -> int:
@@ -56,6 +57,7 @@ def resolve(policy: Policy, room_type: str, role: str) -> Rules:
         minor_severity=policy.minor_severity,
         carry_ms=policy.carry_ms,
         trusted_min_severity=policy.trusted.min_severity,
+        synthetic_voice=policy.synthetic_voice,
         rules=tuple(rules),
         **settings,  # type: ignore[arg-type]  # validated as fields of the same name
     )

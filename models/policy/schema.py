@@ -150,6 +150,14 @@ class Acknowledge(_Strict):
     repeats: Annotated[int, Field(ge=0, le=10)] = 3
 
 
+class SyntheticVoice(_Strict):
+    """When a speaker's undeclared voice counts as synthetic: error rates of the decision, correlation of utterances."""
+
+    false_alarm_rate: Annotated[float, Field(ge=0.0001, le=0.2)] = 0.01
+    miss_rate: Annotated[float, Field(ge=0.0001, le=0.4)] = 0.05
+    correlation: Share = 0.5
+
+
 class Policy(_Strict):
     """The policy of one tenant ("*": of every tenant without its own)."""
 
@@ -166,6 +174,7 @@ class Policy(_Strict):
     trusted: Trusted = Trusted()
     quiet_rooms: list[str] = []
     acknowledge: Acknowledge | None = None
+    synthetic_voice: SyntheticVoice = SyntheticVoice()
     rules: Annotated[list[Rule], Field(min_length=1)]
     rooms: dict[str, Override] = {}
     roles: dict[str, Override] = {}

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from models.findings import WordTime
 from models.judgement import Heard, Judge, SpeakerState, judge_text
 from models.lexicon import load_lexicon, starter_lexicon
 from models.policy import load_policy, starter_policy
+from models.policy.schema import SyntheticVoice
 from models.reasons import duration
 from models.sounds import SoundEvent
+from models.voices import score_of, voice_hit
 
 LEXICON = starter_lexicon()
 JUDGE = Judge(LEXICON, starter_policy())
@@ -168,15 +171,72 @@ def test_repeated_findings_only():
     assert actions(*far, judge=judge) == [[], []]
 
 
-def test_undeclared_synthetic_voice_asks_for_a_label_when_it_goes_on():
-    voice = {"verdict": "synthetic", "llr": 4.2, "probability": 0.97}
-    speech = [heard("大家好呀", f"u{i}", start_ms=i * 5_000.0, synthetic=voice) for i in range(3)]
-    assert actions(*speech) == [[], ["label_required"], []]
-    declared = [replace(s, declared_synthetic=True) for s in speech]
-    decisions, _ = run(*declared)
-    assert [r.category for r in decisions[0].risks] == ["synthetic/voice/declared"]
-    assert actions(*declared) == [[], [], []]
+def voiced(*ratios: float | None, session: str = "n", **changes) -> list[Heard]:
+    """Utterances whose voice scores so; None is an utterance that the detector abstains from."""
+    return [
+        heard(
+            "大家好呀", f"{session}{i}", start_ms=i * 5_000.0, session=session, **changes,
+            synthetic={"verdict": "insufficient", "llr": 9.0} if llr is None
+            else {"verdict": "synthetic" if llr > 0 else "human", "llr": llr},
+        )
+        for i, llr in enumerate(ratios)
+    ]  # fmt: skip
+
+
+def test_undeclared_synthetic_voice_asks_for_a_label_once_the_evidence_suffices():
+    assert actions(*voiced(4.2, 4.2, 4.2)) == [[], ["label_required"], []]  # then the rule rests
+    assert actions(*voiced(3.0, 3.0, 3.0, 3.0)) == [[], [], [], ["label_required"]]  # 12 / 2.5 exceeds 4.55
+    assert actions(*voiced(*[2.0] * 12)) == [[]] * 12  # twelve that err together are not twelve
+    assert actions(*voiced(50.0)) == [[]]  # no single one decides
+    (decision,) = [d for d in run(*voiced(4.2, 4.2))[0] if d.takedowns]
+    (hit,) = decision.risks[0].hits
+    assert (hit.category, hit.severity, round(hit.score, 3)) == ("synthetic/voice/undeclared", 2, 0.995)
+    assert hit.explain[0] == "log-likelihood ratio 5.33 of 2 utterances, correlation 0.5"
+    assert "at most 1.0% of human speakers" in hit.explain[1]
+
+
+def test_what_the_detector_abstains_from_or_did_not_hear_is_no_evidence():
+    assert actions(*voiced(None, None, None)) == [[], [], []]
     assert actions(heard("大家好", synthetic={"verdict": "not_assessed", "llr": None})) == [[]]
+
+
+def test_voices_of_two_sessions_are_not_added_up():
+    first, second = voiced(4.2), voiced(4.2, session="m")
+    assert actions(*first, replace(second[0], start_ms=9_000.0, end_ms=9_800.0)) == [[], []]
+
+
+def test_a_voice_heard_again_counts_once():
+    (only,) = voiced(4.2)
+    assert actions(only, only, replace(only, revision=1)) == [[], [], []]
+
+
+def test_a_declared_voice_is_recorded_and_asked_for_nothing():
+    declared = voiced(4.2, 4.2, declared_synthetic=True)
+    decisions, _ = run(*declared)
+    assert [[r.category for r in d.risks] for d in decisions] == [["synthetic/voice/declared"]] * 2
+    assert actions(*declared) == [[], []]
+
+
+def test_a_policy_sets_the_error_rates_of_the_decision():
+    policy = "policy: p\nsynthetic_voice: {false_alarm_rate: %s}\nrules: [{id: v, category: synthetic, action: warn}]\n"
+    strict, loose = (Judge(LEXICON, load_policy(policy % rate)) for rate in ("0.0005", "0.2"))
+    assert actions(*voiced(4.0, 4.0), judge=strict) == [[], []]
+    assert actions(*voiced(4.0), judge=loose) == [["warn"]]
+
+
+def test_of_human_speakers_no_more_are_accused_than_stated():
+    """Scores as the detector's model has them: normal, errors of one speaker correlated by a half."""
+    rng, spread, accused = np.random.default_rng(5), 2.4, {"human": 0, "synthetic": 0}
+    for kind, sign in (("human", -1), ("synthetic", 1)):
+        for _ in range(1500):
+            own = rng.normal() * np.sqrt(0.5)
+            errors = own + rng.normal(size=8) * np.sqrt(0.5)
+            scores = sign * spread**2 / 2 + spread * errors
+            speech = voiced(*map(float, scores))
+            known = [score for each in speech if (score := score_of(each)) is not None]
+            accused[kind] += any(voice_hit(each, known, SyntheticVoice()) for each in speech)
+    assert accused["human"] <= 0.0106 * 1500 + 3 * np.sqrt(0.0106 * 1500)  # alpha / (1 - beta), and three sigma
+    assert accused["synthetic"] > 0.5 * 1500
 
 
 def test_noise_that_goes_on_is_warned_of_without_a_strike():
