@@ -41,3 +41,38 @@ def latency(
         emit(result)
     else:
         print(table(result))
+
+
+@bench.command("guard")
+def guard(
+    half: Annotated[str, typer.Option(help="Which half of the sounds: judge, or fit.")] = "judge",
+    scale: Annotated[float, typer.Option(min=0.01, help="Times the usual minutes.")] = 1.0,
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Words heard in sound without words: an hour of noise, laughter, music and singing through the guard."""
+    if half not in ("judge", "fit"):
+        raise Failure(f"half is {half!r}; give judge or fit")
+    from loadtest.bench_guard import measure, summary, table
+    from loadtest.nonspeech.collection import Half, collection, missing
+    from models.sounds.head import SoundsHead
+    from models.speech.loading import load_recogniser
+    from models.weights import WeightsError
+
+    which: Half = "judge" if half == "judge" else "fit"
+    settings = settings_from()
+    try:
+        recogniser = load_recogniser(
+            settings.whisper, cache=settings.cache, threads=settings.threads, allow_hub=settings.allow_hub
+        )
+    except WeightsError as problem:
+        raise Failure(str(problem)) from None
+    result = summary(measure(collection(which, scale=scale), recogniser, SoundsHead()), which, missing(which))
+    if out is not None:
+        import json
+
+        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if json_output:
+        emit(result)
+    else:
+        print(table(result))
