@@ -21,7 +21,7 @@ from tests.support.processes import WorkerProcess
 from tests.support.wire import Platform, platform, unique
 from tests.support.worker_process import echo
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 SENTENCES = ["tea-room-seller-1", "band-room-fan-1", "tea-room-guest-1", "band-room-drummer-1", "tea-room-seller-1"]
 KILL_AT = ["partial", "utterance", "finding", "risk", "takedown"]
@@ -124,7 +124,7 @@ async def worked_off(side: Platform, tracks: list[list[records.Chunk]]) -> None:
         judged = {t.utterance_id for t in now.takedowns.values()}
         return total.received >= sent and total.under_way == 0 and judged == set(now.utterances)
 
-    await side.until(done, f"{sent:g} ms to be accounted for, and each utterance to be judged", 120)
+    await side.until(done, f"{sent:g} ms to be accounted for, and each utterance to be judged", 240)
 
 
 def test_an_undisturbed_worker_hears_each_sentence_once_and_accounts_for_every_millisecond(

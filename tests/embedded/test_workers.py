@@ -18,7 +18,7 @@ from tests.support import speech
 from tests.support.processes import WorkerProcess
 from tests.support.wire import Platform, platform, replaced
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def all_taken_down(side: Platform, wanted: set[str]) -> None:
     def done() -> bool:
         return wanted <= {t.target.room for t in side.of(records.Takedown)}
 
-    await side.until(done, f"takedowns in {len(wanted)} rooms", 120)
+    await side.until(done, f"takedowns in {len(wanted)} rooms", 240)
     ids = {t.takedown_id for t in side.of(records.Takedown) if t.target.room in wanted}
     assert len(ids) == len(wanted)
     assert {t.action for t in side.of(records.Takedown) if t.target.room in wanted} == {"warn"}

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 QUICK = {
     # Groups that notice a killed member soon: its partitions go to the next one after this.
@@ -33,13 +33,13 @@ class WorkerProcess:
     """One worker process; its output goes to a log file."""
 
     def __init__(self, bootstrap: str, directory: Path, *stages: str, module: str = "tests.support.worker_process",
-                 **settings: str) -> None:  # fmt: skip
+                 variables: dict[str, str] | None = None, **settings: str) -> None:  # fmt: skip
         self.log = directory / f"worker-{'-'.join(stages) or 'all'}.log"
         names = QUICK | {"KAFKA": bootstrap, "STATE_DIR": str(directory / "state")} | settings
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("ROOMWARDEN_")}
         self._environment = inherited | {f"ROOMWARDEN_{name}": value for name, value in names.items()}
         # One thread each: several of these run at once, on few cores.
-        self._environment |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        self._environment |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | (variables or {})
         self._command = [sys.executable, "-m", module, *stages]
         self._process: subprocess.Popen[bytes] | None = None
 

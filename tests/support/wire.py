@@ -14,7 +14,7 @@ from streams.dead_letters import DeadLetter
 from streams.envelope import Headers
 from streams.reading import Observed, Reader
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """Ends a wait that would never end; nothing is asserted about how long things take."""
 
 

@@ -2,14 +2,19 @@
 
 Real segment engine, real judge with the starter policy; the recogniser is ``EchoRecogniser``, which is quick and hears
 an offence in everything, unless the file that RW_TEST_BREAK names is there: then it breaks. Settings come from
-ROOMWARDEN_* variables. Prints one line when its stages have started.
+ROOMWARDEN_* variables. RW_TEST_PATIENCE_MS: how long nobody falls silent by the clock. The file that RW_TEST_CLOCK
+names holds seconds by which the wall clock is wrong, and may change at any time. Prints one line when its stages have
+started.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
+import threading
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,6 +60,21 @@ class EchoRecogniser:
         """Nothing to free."""
 
 
+def follow_clock(path: Path) -> None:
+    """Let the wall clock jump as the file says, under a running worker; only the monotonic clock goes on as before."""
+    offset = [0.0]
+    real = time.time
+    time.time = lambda: real() + offset[0]
+
+    def follow() -> None:
+        while True:
+            with contextlib.suppress(OSError, ValueError):
+                offset[0] = float(path.read_text())
+            time.sleep(0.2)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
 async def serve(names: Sequence[StageName]) -> None:
     """Run stages until SIGTERM."""
     settings = Settings()
@@ -66,8 +86,9 @@ async def serve(names: Sequence[StageName]) -> None:
             stage.recogniser = EchoRecogniser()
         if isinstance(stage, Segment):
             # Nobody falls silent by the clock here, however slow the machine: chunks alone decide what comes out.
-            patient = TrackSettings(idle_ms=60_000.0)
-            stage.engine = SegmentEngine(SegmentSettings(track=patient, reorder_ms=5_000.0))
+            patience_ms = float(os.environ.get("RW_TEST_PATIENCE_MS", "60000"))
+            patient = TrackSettings(idle_ms=patience_ms)
+            stage.engine = SegmentEngine(SegmentSettings(track=patient, reorder_ms=max(5_000.0, patience_ms / 12)))
 
     async def ready() -> None:
         print("started", flush=True)  # noqa: T201  # whoever started this process waits for the line
@@ -76,4 +97,6 @@ async def serve(names: Sequence[StageName]) -> None:
 
 
 if __name__ == "__main__":
+    if clock := os.environ.get("RW_TEST_CLOCK"):
+        follow_clock(Path(clock))
     asyncio.run(serve(cast("list[StageName]", sys.argv[1:])))
