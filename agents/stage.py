@@ -6,6 +6,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from faust.exceptions import ConsumerNotStarted
@@ -20,6 +21,7 @@ from streams.logs import get_logger
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, Topic
+from streams.watchdog import Standing
 
 
 class Stage(ABC):
@@ -77,6 +79,8 @@ class Stage(ABC):
             state = "loading models"
         elif not app.started or app.consumer is None:
             state = "starting"
+        elif not app.reaches_kafka():
+            state = "Kafka does not answer"
         elif app.rebalancing:
             state = "rebalancing"
         elif not self.partitions():
@@ -100,6 +104,20 @@ class Stage(ABC):
     def versions(self) -> Mapping[str, str]:
         """Models in use once loaded: name to hash of the weights."""
         return {}
+
+    def standings(self) -> list[Standing]:
+        """How far this stage is, for the watchdog; nothing while Kafka is away, which no restart would mend."""
+        app: Any = self.app
+        if not app.started or app.consumer is None or not app.reaches_kafka():
+            return []
+        recovered = sum(offset for offset in app.tables.recovery.active_offsets.values() if offset)
+        held = [
+            Standing(f"{self.name}: rebalance", (app.rebalancing_count, recovered), app.rebalancing),
+            Standing(f"{self.name}: open records", (self.window.finished,), self.window.outstanding > 0),
+        ]
+        if app.rebalancing or not self.partitions():
+            return held
+        return held + [replace(x, what=f"{self.name}: {x.what}") for x in app.consumer.standings()]
 
     def partitions(self) -> set[Partition]:
         """What this worker reads at present."""

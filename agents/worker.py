@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from streams.health import Health, StageHealth
 from streams.logs import get_logger
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.watchdog import LoopGuard, Watchdog, all_stacks
 
 StageName = Literal["segment", "listen", "judge"]
 STAGES: dict[StageName, Callable[[Settings, Metrics], Stage]] = {
@@ -24,6 +26,9 @@ STAGES: dict[StageName, Callable[[Settings, Metrics], Stage]] = {
 }
 STOP_BUDGET_S = 20.0
 """Shared by everything that happens on the way down; keep the pod's grace period above it."""
+
+EXIT_FROZEN = 70
+"""Exit status when the event loop itself no longer turns (EX_SOFTWARE)."""
 
 log = get_logger("roomwarden.worker")
 
@@ -62,6 +67,8 @@ class Worker:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
         await self._health.start()
+        guard = LoopGuard(self._settings.stall_ms / 1000.0, lambda: self._health.ticked_at, _loop_frozen)
+        guard.start()
         started: list[Stage] = []
         try:
             await asyncio.gather(*(stage.load() for stage in self.stages))
@@ -78,6 +85,7 @@ class Worker:
                 await on_ready()
             await self._wait()
         finally:
+            guard.stop()
             await self._health.stop()
             try:
                 async with asyncio.timeout(STOP_BUDGET_S):
@@ -91,9 +99,31 @@ class Worker:
             asyncio.create_task(stage.app.wait_until_stopped()): stage for stage in self.stages
         }
         everything: set[asyncio.Task[Any]] = {stopped, *ends}
+        watching = asyncio.create_task(self._watch())
+        everything.add(watching)
         done, pending = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
-        for task in done - {stopped}:
+        if watching in done:
+            watching.result()
+        for task in done - {stopped, watching}:
             stage = ends[task]
             raise WorkerFailed(f"stage {stage.name} stopped; see its last error") from stage.app.crash_reason
+
+    async def _watch(self) -> None:
+        """Raises WorkerFailed when work waits and nothing has moved for ``stall_ms``."""
+        patience_s = self._settings.stall_ms / 1000.0
+        watchdog = Watchdog(patience_s)
+        while True:
+            await asyncio.sleep(min(1.0, patience_s / 4))
+            stopped = watchdog.look(standing for stage in self.stages for standing in stage.standings())
+            if stopped:
+                text = "; ".join(f"{x.what} (at {x.marks}) for {x.seconds:.0f} s" for x in stopped)
+                log.critical("nothing moves", stopped=text, stacks=all_stacks(asyncio.get_running_loop()))
+                raise WorkerFailed(f"work waits and nothing moves: {text}; the stacks are in the log")
+
+
+def _loop_frozen(late_s: float) -> None:
+    """The loop cannot end itself any more."""
+    log.critical("the event loop does not turn", seconds=round(late_s, 1), stacks=all_stacks())
+    os._exit(EXIT_FROZEN)

@@ -14,7 +14,7 @@ from mode.supervisors import CrashingSupervisor
 
 from streams.codec import Message
 from streams.connection import credentials
-from streams.consuming import StageTransport
+from streams.consuming import StageConsumer, StageTransport
 from streams.recovery import StageTable, StageTableManager
 from streams.settings import Settings
 from streams.topics import BY_NAME, MIB, Topic
@@ -48,6 +48,10 @@ class StageApp(faust.App):
     async def tables_written(self) -> None:
         """Wait until the broker has every changelog record queued so far; raises what kept it from one."""
         await asyncio.gather(*self._table_writes)
+
+    def reaches_kafka(self) -> bool:
+        """Whether Kafka answered when it was last asked."""
+        return cast("StageConsumer", self.consumer).reaches_kafka()
 
     def _forget_table_write(self, written: asyncio.Future[Any]) -> None:
         if not written.cancelled() and written.exception() is None:  # a failure is kept for ``tables_written``

@@ -28,6 +28,8 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 from mode.threads import MethodQueue
 
+from streams.watchdog import Standing
+
 if TYPE_CHECKING:
     from streams.app import StageApp
 
@@ -141,6 +143,20 @@ class StageConsumerThread(AIOKafkaConsumerThread):
             consumer.seek(tp, found[tp][1])
         return found
 
+    def reaches_kafka(self) -> bool:
+        """Whether the group's coordinator answered when it was last asked."""
+        coordinator = getattr(self._consumer, "_coordinator", None)  # no public way
+        return coordinator is not None and coordinator.coordinator_id is not None
+
+    def reading(self, partition: TP) -> tuple[int, int]:
+        """Kafka's position in a partition, and its end as last heard; zeros while there is none."""
+        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001  # no public way without waiting
+        assignment = subscription.assignment if subscription is not None else None
+        state = assignment.state_value(partition) if assignment is not None and partition in assignment.tps else None
+        if state is None or not state.has_valid_position:
+            return 0, 0
+        return state.position, state.highwater or 0
+
     async def seek_now(self, partition: TP, offset: int) -> None:
         """Seek, and return when it is done: the next fetch begins there."""
         await self.call_thread(self._ensure_consumer().seek, partition, offset)
@@ -192,6 +208,20 @@ class StageConsumer(Consumer):
             elif verdict is Verdict.DELIVER:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 yield tp, self._to_message(tp, record)
+
+    def reaches_kafka(self) -> bool:
+        """Whether Kafka answered when it was last asked."""
+        return self._thread.reaches_kafka()
+
+    def standings(self) -> list[Standing]:
+        """How far each partition is: read, done, committed; and whether there is more to read, or to commit."""
+        return [self._standing(tp) for tp in self.assignment() if self.cursor.position(tp) is not None]
+
+    def _standing(self, tp: TP) -> Standing:
+        read, done, committed = self.cursor.position(tp) or 0, self._done.get(tp, 0), self._committed_offset[tp] or 0
+        # Kafka's own position also passes what is never delivered, such as transaction markers; the cursor does not.
+        at, end = self._thread.reading(tp)
+        return Standing(f"{tp.topic} {tp.partition}", (read, at, done, committed), end > at or done > committed)
 
     async def _ask_again(self, tp: TP, came: int) -> None:
         due = self.cursor.position(tp)

@@ -55,6 +55,8 @@ class AckWindow:
         self._room.set()
         self.outstanding = 0
         self.acknowledged = 0
+        self.finished = 0
+        """Records finished so far, also those that still wait for one before them."""
         self.progressed_at = clock()
 
     def open(self, event: Received) -> Slot:
@@ -87,6 +89,7 @@ class AckWindow:
         if slot.stale:
             return
         self.progressed_at = self._clock()
+        self.finished += 1
         queue = self._slots[slot.partition]
         while queue and queue[0].finished:
             queue.popleft().event.ack()
