@@ -11,6 +11,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3) python3)
 DEMO ?=
 PYTEST ?=
 BENCH ?= latency
+CHAOS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +32,7 @@ define timed
 	exit $$status
 endef
 
-.PHONY: help setup demo test check check-style check-types check-layers check-house check-helm format docs lock test-kafka bench clean
+.PHONY: help setup demo test check check-style check-types check-layers check-house check-helm format docs lock test-kafka chaos bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +84,9 @@ docs: setup ## rewrite the generated tables in docs/ and the chart's topics
 
 lock: $(VENV)/.step-packages ## resolve pyproject.toml anew into requirements.lock (UPGRADE=1 takes newer releases)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+
+chaos: setup ## break Kafka, workers and the network on purpose (CHAOS="--scenario leaders --chunks 20000 --seed 1")
+	@$(call timed,chaos,$(BIN)/python -m tests.kafka.chaos $(CHAOS))
 
 bench: setup ## measure what BENCHMARKS.md shows (BENCH="latency --runs 3")
 	@$(call timed,benchmark,$(BIN)/roomwarden bench $(BENCH))

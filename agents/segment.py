@@ -28,6 +28,8 @@ from streams.topics import CHUNKS, Topic
 SAMPLES_PER_MS = 16.0
 STEP_S = 0.03
 """Audio waits at most this long for a voice activity batch; more tracks share one batch when it is longer."""
+FULL_CHUNKS = 256
+"""Chunks that make a batch worth a step at once."""
 BACKLOG_CHUNKS = 2048
 """Chunks read but not yet stepped; above it, reading pauses."""
 RESUME_AFTER_S = 30.0
@@ -155,7 +157,9 @@ class Segment(Stage):
                 await self._publish_outputs(outputs)
             if time.monotonic() - self._swept_at > SWEEP_S:
                 self._sweep(time.time() * 1000.0)
-            if taken:
+            if self.engine.busy and not 0 < self._backlog < FULL_CHUNKS:
+                self._wake.set()  # catching up: more windows of the same tracks are due, or a batch is full
+            elif taken:
                 await asyncio.sleep(STEP_S)
 
     async def revoked(self, partitions: set[Partition]) -> None:

@@ -379,3 +379,27 @@ async def test_labels_and_marks_stay_with_the_track_declarations_with_the_chunk(
         await run.until(lambda: all(run.acked), "the acknowledgements")
     found = run.of(records.Utterance)
     assert [(u.declared_synthetic, u.synthetic_status) for u in found] == [(bool(status), status)] * 2
+
+
+async def test_what_the_engine_has_left_to_do_is_done_at_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catching up, a track has more audio than one step takes: waiting for a fuller batch would only lose time."""
+
+    class OneAStep(ScriptedEngine):
+        def step(self, now_ms: float) -> list[Any]:
+            waiting, self.inbox = self.inbox[1:], self.inbox[:1]
+            outputs = super().step(now_ms)
+            self.inbox = waiting + self.inbox
+            return outputs
+
+    monkeypatch.setattr("agents.segment.STEP_S", 3600.0)
+    stage = Segment(settings, Metrics(), OneAStep())  # type: ignore[arg-type]  # it has what a stage needs
+    async with running(stage, pump=False) as run:
+        for sequence in range(4):
+            await run.put(chunk(sequence, "silence"), timestamp=AT)
+        await run.until(lambda: len(stage.engine.inbox) == 4, "the chunks to be queued")  # type: ignore[union-attr]
+        pump = asyncio.create_task(stage.pump())
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)

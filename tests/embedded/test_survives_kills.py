@@ -46,7 +46,10 @@ class Said:
                 for u in self.utterances.values()
             },
             "findings": {f.utterance_id: (f.transcript, f.start_ms, f.end_ms) for f in self.findings.values()},
-            "takedowns": {t.takedown_id: (t.action, t.utterance_id, t.rule) for t in self.takedowns.values()},
+            # Two utterances that wait together may be heard in either order, so the ladder may take either of them
+            # for the first offence; but each leads to one takedown, and the steps of the ladder are the same.
+            "takedowns": sorted((t.utterance_id, t.rule) for t in self.takedowns.values()),
+            "actions": sorted(t.action for t in self.takedowns.values()),
         }
 
 

@@ -59,6 +59,11 @@ class ScriptedEngine:
         self.gate = threading.Event()
         self.gate.set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether commands wait."""
+        return bool(self.inbox)
+
     def resume(self, track: str, position: Position) -> None:
         """Note where a track goes on."""
         self.resumed.append((track, position))
