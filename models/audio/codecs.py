@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from models.audio.content_type import FASTEST, SLOWEST, AudioFormat
 from models.audio.errors import AudioError
-from models.audio.framing import Packet, adts_packets, mpeg_packets, opus_packets
+from models.audio.framing import OPUS_RATE, Packet, adts_packets, mpeg_packets, opus_packets
 from models.audio.ogg import OggOpus
+from models.audio.opus import Opus, library
 
 RATE = 16_000  # Hz, of everything behind the decoder
 Samples = NDArray[np.int16]
@@ -52,15 +53,23 @@ def open_codec(wanted: AudioFormat, most_seconds: float) -> Codec:
             return Pcm(np.dtype(">i2"), wanted.rate, wanted.channels, most_seconds)
         case "opus":
             framing = wanted.framing
-            return Packets("libopus", lambda payload: (opus_packets(payload, framing), None), most_seconds)
+            return _opus(lambda payload: (opus_packets(payload, framing), None), most_seconds)
         case "ogg":
-            return Packets("libopus", OggOpus().packets, most_seconds)
+            return _opus(OggOpus().packets, most_seconds)
         case "mpeg":
             return Packets("mp3float", lambda payload: (mpeg_packets(payload), None), most_seconds)
         case "aac":
             return Packets("aac", lambda payload: (adts_packets(payload), None), most_seconds)
         case "file":
             return File(most_seconds)
+
+
+Cut = Callable[[bytes], tuple[list[Packet], int | None]]
+"""The packets of a chunk and, where it differs from their sum, the samples that the chunk stands for."""
+
+
+def _opus(cut: Cut, most_seconds: float) -> Codec:
+    return Packets("libopus", cut, most_seconds) if library() is None else OpusPackets(cut, most_seconds)
 
 
 class Pcm:
@@ -84,12 +93,9 @@ class Pcm:
 
 
 class Packets:
-    """Opus, MPEG audio and AAC: headers are read here, the packets are decoded by libav.
+    """MPEG audio, AAC, and Opus where libopus is not at hand: headers are read here, libav decodes the packets."""
 
-    `cut` gives the packets of a chunk and, where it differs from their sum, the samples that the chunk stands for.
-    """
-
-    def __init__(self, name: str, cut: Callable[[bytes], tuple[list[Packet], int | None]], most_seconds: float) -> None:
+    def __init__(self, name: str, cut: Cut, most_seconds: float) -> None:
         import av
 
         self._av = av
@@ -130,6 +136,23 @@ class Packets:
         except self._av.FFmpegError as error:
             raise AudioError("undecodable", "send packets that the codec accepts") from error
         return frames
+
+
+class OpusPackets:
+    """Opus by libopus, at 16 kHz."""
+
+    def __init__(self, cut: Cut, most_seconds: float) -> None:
+        self._cut = cut
+        self._most = int(most_seconds * OPUS_RATE)
+        self._decoder = Opus()
+
+    def decode(self, payload: bytes) -> Decoded:
+        """Raises "undecodable" for what libopus refuses, "too-long" before anything is decoded."""
+        packets, started = self._cut(payload)
+        decoded = sum(packet.samples for packet in packets)
+        length = decoded if started is None else started
+        _check_length(max(length, decoded), self._most)
+        return Decoded(self._decoder.decode(packets), RATE, at_16_khz(length, OPUS_RATE))
 
 
 class File:

@@ -322,3 +322,29 @@ def test_libav_keeps_quiet(capfd):
         with pytest.raises(AudioError):
             open_decoder(content_type).feed(payload)
     assert capfd.readouterr() == ("", "")
+
+
+def test_opus_is_decoded_alike_by_libopus_and_by_libav(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 16 kHz from the start, or at 48 kHz and resampled: the same sound, to the delay of the two ways."""
+    from loadtest import codecs as wire
+    from loadtest.schema import Codec
+    from models.audio import codecs as ours
+
+    tone = (8000 * np.sin(np.arange(16_000) * 2 * np.pi * 440 / 16_000)).astype(np.int16)
+    chunks = list(wire.encode([tone], Codec(name="opus-length16", chunk_ms=100)))
+
+    def decoded() -> np.ndarray:
+        decoder = open_decoder("audio/opus;framing=length16")
+        parts = [decoder.feed(chunk.payload) for chunk in chunks]
+        return np.concatenate([*parts, decoder.flush()])
+
+    if ours.library() is None:
+        pytest.skip("libopus is not on this machine: PyAV's wheels bring it")
+    native = decoded()
+    monkeypatch.setattr(ours, "library", lambda: None)
+    through_libav = decoded()
+    assert len(native) == len(through_libav) == len(tone)
+    level = [float(np.sqrt(np.mean(x[4000:12_000].astype(float) ** 2))) for x in (native, through_libav)]
+    assert level[0] == pytest.approx(level[1], rel=0.02)
+    peaks = [np.abs(np.fft.rfft(x[4000:12_000])).argmax() * 2.0 for x in (native, through_libav)]
+    assert peaks == [440.0, 440.0]
