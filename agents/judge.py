@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from agents.decisions import SIGNATURE_HEADER, decision_record, risk_record, sign, takedown_record
-from agents.policies import Change, PolicyWatch
-from agents.rooms import Member, Rooms
+from agents.incidents import IncidentWatch, sighting_record
+from agents.policies import Change, Followed, PolicyWatch
+from agents.rooms import Rooms
 from agents.shared import SharedWatch
 from agents.sources import Files, load_judge
 from agents.stage import Stage
 from agents.sticking import Sticking
-from models.findings import WordTime
-from models.judgement import Decision, Heard, SpeakerState, Takedown
+from models.judgement import Decision, SpeakerState, Takedown
 from models.shared import SharedRecord
-from models.sounds import SoundEvent
 from models.takeover import Judges
 from models.takeover import Judging as AnyJudge
 from streams import records
@@ -30,24 +27,13 @@ from streams.envelope import BadRecord, Headers
 from streams.metrics import MetricName, Metrics
 from streams.settings import Settings
 from streams.state import StateTable
-from streams.topics import FINDINGS, OUTCOMES, ROOMS, Topic
+from streams.topics import FINDINGS, OUTCOMES, ROOMS, SIGHTINGS, Topic
 
 __all__ = ["SIGNATURE_HEADER", "Judging", "load_judge", "sign"]
 
 ANSWER_POLL_S = 0.5
 """How often unacknowledged takedowns are looked through."""
 FORGET_EVERY_MS = 3_600_000.0
-
-
-@dataclass(slots=True)
-class _Followed:
-    """A message read outside the consumer group, as an event: there is nothing to acknowledge."""
-
-    message: Any
-
-    def ack(self) -> bool:
-        """Nothing."""
-        return True
 
 
 class Judging(Stage):
@@ -76,6 +62,8 @@ class Judging(Stage):
         self.read(ROOMS)
         self.read(FINDINGS)
         self.read(OUTCOMES)
+        self._incidents = IncidentWatch(StateTable(self.app, "incidents", settings.partitions))
+        self.read(SIGHTINGS)
 
     async def load(self) -> None:
         """Load policy and lexicons: those of the files, then everything pushed so far; and read back takedowns."""
@@ -115,7 +103,7 @@ class Judging(Stage):
         self.metrics.count("roomwarden_policy_changes_total", len(change.refused), result="refused")
         if (FINDINGS.name, 0) in self.partitions():
             for message, bad in change.refused:
-                await self.bury_event(_Followed(message), bad)
+                await self.bury_event(Followed(message), bad)
 
     async def _answers(self) -> None:
         swept_ms = self._now_ms()
@@ -140,7 +128,7 @@ class Judging(Stage):
                 self.metrics.count(name, action=str(overdue.takedown.facts.get("action", overdue.takedown.action)))
 
     async def receive(self, row: Topic, slot: Slot) -> None:
-        """Note a room event, judge a finding, or take in an outcome."""
+        """Note a room event, judge a finding, take in an outcome, or look out for incidents."""
         message = slot.event.message
         if row is ROOMS:
             await self._enter(decode(records.Room, message.headers, message.value), slot)
@@ -148,6 +136,8 @@ class Judging(Stage):
             outcome = decode(records.Outcome, message.headers, message.value)
             async with self._changing:
                 await self._answer(outcome, slot)
+        elif row is SIGHTINGS:
+            await self._watch(decode(records.Sighting, message.headers, message.value), slot)
         else:
             finding = decode(records.Finding, message.headers, message.value)
             async with self._changing:
@@ -166,10 +156,22 @@ class Judging(Stage):
         self.metrics.count("roomwarden_takedowns_reissued_total", action=again.action)
         self._keep(slot, [(again, 0)])
 
+    async def _watch(self, sighting: records.Sighting, slot: Slot) -> None:
+        try:
+            rule = self._judge_of(sighting.tenant).incidents(sighting.tenant)
+        except LookupError as missing:
+            raise BadRecord("invalid-policy", str(missing)) from None
+        cluster, incident = self._incidents.see(sighting, rule)
+        if incident is not None:
+            await self.publish([incident])
+            self.metrics.count("roomwarden_incident_updates_total", category=incident.category)
+        if not slot.stale:
+            self._incidents.keep(slot.event, sighting.tenant, cluster, rule)
+
     async def _judge(self, finding: records.Finding, slot: Slot) -> None:
         judge = self._judge_of(finding.tenant)
         stored, state = self._state(finding.tenant, finding.room, finding.speaker)
-        heard = self._heard(finding)
+        heard = self._rooms.heard(finding)
         try:
             decision = judge.decide(heard, state)
         except LookupError as missing:
@@ -177,7 +179,7 @@ class Judging(Stage):
         if decision.risks or decision.takedowns:
             versions = judge.versions(finding.tenant)
             basis = decision_record(heard, state, decision, versions, judge.sources)
-            await self._issue(finding, decision, versions, basis)
+            await self._issue(finding, decision, basis, sighting_record(heard, decision.risks))
         issued = [(takedown, finding.revision) for takedown in decision.takedowns]
         self._keep(slot, issued)
         if decision.state != stored:
@@ -208,12 +210,14 @@ class Judging(Stage):
             self._remember(slot, room, self._state(*room)[0].without_strikes_of(back.utterance_id))
 
     async def _issue(
-        self, finding: records.Finding, decision: Decision, versions: tuple[str, str], basis: records.Decision
+        self, finding: records.Finding, decision: Decision, basis: records.Decision, sighting: records.Sighting | None
     ) -> None:
+        versions = (basis.policy_version, basis.lexicon_version)
         stages = msgspec.structs.replace(finding.stages, judged_ms=self._now_ms())
         risks = [risk_record(finding, risk, basis.takedown_ids, versions, stages) for risk in decision.risks]
         issued = [(takedown, finding.revision) for takedown in decision.takedowns]
-        await self._send(issued, stages, beside=[*risks, basis])
+        beside: list[records.Record] = [*risks, basis]
+        await self._send(issued, stages, beside=[*beside, sighting] if sighting else beside)
         self.observe_latency(finding.end_ms, finding.final)
         for risk in decision.risks:
             self.metrics.count(
@@ -275,35 +279,6 @@ class Judging(Stage):
         if key is None:
             return []
         return [(SIGNATURE_HEADER, sign(encode(command).value, key.get_secret_value()).encode())]
-
-    def _heard(self, finding: records.Finding) -> Heard:
-        room = self._rooms.get(finding.tenant, finding.room)
-        member = room.members.get(finding.speaker, Member())
-        return Heard(
-            tenant=finding.tenant,
-            room=finding.room,
-            room_type=room.room_type,
-            role=member.role,
-            minor=member.minor,
-            trusted=member.trusted,
-            speaker=finding.speaker,
-            session=finding.session,
-            utterance_id=finding.utterance_id,
-            revision=finding.revision,
-            final=finding.final,
-            text=finding.transcript,
-            language=finding.language,
-            start_ms=finding.start_ms,
-            end_ms=finding.end_ms,
-            alternatives=tuple(finding.alternatives),
-            guarded=finding.guard,
-            synthetic=msgspec.to_builtins(finding.synthetic),
-            declared_synthetic=finding.declared_synthetic,
-            sounds=tuple(
-                SoundEvent(sound.label, sound.start_ms, sound.end_ms, sound.score) for sound in finding.sounds
-            ),
-            words=tuple(WordTime(word.begin, word.end, word.start_ms, word.end_ms) for word in finding.words),
-        )
 
 
 def _key(tenant: str, room: str, speaker: str) -> str:

@@ -29,6 +29,17 @@ class Change:
     refused: tuple[tuple[Any, BadRecord], ...] = ()
 
 
+@dataclass(slots=True)
+class Followed:
+    """A message read outside the consumer group, as an event: there is nothing to acknowledge."""
+
+    message: Any
+
+    def ack(self) -> bool:
+        """Nothing."""
+        return True
+
+
 class PolicyWatch:
     """``catch_up`` once, then ``follow``: what is handed over is complete, checked and compiled."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from models.findings import Heard, WordTime
+from models.sounds import SoundEvent
 from streams import records
 from streams.delivery import Received
 from streams.state import StateTable
@@ -49,3 +51,33 @@ class Rooms:
         else:
             state.members.pop(record.speaker, None)
         self._table.put(event, key, msgspec.json.encode(state))
+
+    def heard(self, finding: records.Finding) -> Heard:
+        """What judgement hears: a finding, with what is known of its room and speaker."""
+        room = self.get(finding.tenant, finding.room)
+        member = room.members.get(finding.speaker, Member())
+        return Heard(
+            tenant=finding.tenant,
+            room=finding.room,
+            room_type=room.room_type,
+            role=member.role,
+            minor=member.minor,
+            trusted=member.trusted,
+            speaker=finding.speaker,
+            session=finding.session,
+            utterance_id=finding.utterance_id,
+            revision=finding.revision,
+            final=finding.final,
+            text=finding.transcript,
+            language=finding.language,
+            start_ms=finding.start_ms,
+            end_ms=finding.end_ms,
+            alternatives=tuple(finding.alternatives),
+            guarded=finding.guard,
+            synthetic=msgspec.to_builtins(finding.synthetic),
+            declared_synthetic=finding.declared_synthetic,
+            sounds=tuple(
+                SoundEvent(sound.label, sound.start_ms, sound.end_ms, sound.score) for sound in finding.sounds
+            ),
+            words=tuple(WordTime(word.begin, word.end, word.start_ms, word.end_ms) for word in finding.words),
+        )

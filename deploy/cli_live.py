@@ -158,15 +158,15 @@ def alerts(
     kafka: Kafka = None,
     json_output: Json = False,
 ) -> None:
-    """Print risk events and takedowns as they arrive."""
+    """Print risk events, incidents and takedowns as they arrive."""
     from streams.reading import Reader
-    from streams.topics import RISKS, TAKEDOWNS
+    from streams.topics import INCIDENTS, RISKS, TAKEDOWNS
 
     settings = settings_from(kafka=kafka)
 
     async def watch() -> None:
         start: Any = "latest" if follow and not since_start else "earliest"
-        async with Reader(settings, (RISKS, TAKEDOWNS), start=start) as reader:
+        async with Reader(settings, (RISKS, INCIDENTS, TAKEDOWNS), start=start) as reader:
             if not follow:
                 for observed in sorted(await reader.drain(), key=lambda item: item.arrived_ms):
                     _print_alert(observed, json_output)
@@ -178,14 +178,21 @@ def alerts(
 
 
 def _print_alert(observed: Any, json_output: bool) -> None:
-    from streams.records import Takedown
+    from streams.records import Incident, Takedown
 
     record = observed.record
     if json_output:
         emit({"topic": observed.topic, "record": msgspec.to_builtins(record)})
         return
     when = time.strftime("%H:%M:%S", time.localtime(observed.arrived_ms / 1000.0))
-    if isinstance(record, Takedown):
+    if isinstance(record, Incident):
+        names = ", ".join(room.room for room in record.rooms[:8]) + (" …" if len(record.rooms) > 8 else "")
+        print(
+            f"{when} INCIDENT {record.category} severity {record.severity} in {len(record.rooms)} rooms ({names}): "
+            f"“{record.quote}” [{record.incident_id}, revision {record.revision}]",
+            flush=True,
+        )
+    elif isinstance(record, Takedown):
         who = f"{record.target.room}/{record.target.speaker}"
         mark = " (dry run)" if record.dry_run else ""
         print(

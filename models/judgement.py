@@ -18,7 +18,7 @@ from models.findings import Heard, Risk, computed_id, risks
 from models.lexicon.matcher import Hit, Lexicon
 from models.policy.load import Policies
 from models.policy.resolve import Rules
-from models.policy.schema import RANK, Acknowledge, Rule
+from models.policy.schema import RANK, Acknowledge, Incidents, Rule
 from models.reasons import reason
 from models.strikes import TAIL_CHARACTERS, Cause, SpeakerState, Tail
 from models.voices import score_of
@@ -88,6 +88,10 @@ class Judge:
     def acknowledge(self, tenant: str) -> Acknowledge | None:
         """How long to wait for the tenant's platform; None where it does not acknowledge."""
         return self.policies.for_tenant(tenant).acknowledge
+
+    def incidents(self, tenant: str) -> Incidents:
+        """When utterances of a tenant's rooms are one incident."""
+        return self.policies.for_tenant(tenant).incidents
 
     def decide(self, heard: Heard, state: SpeakerState) -> Decision:
         """Judge one revision of one utterance. Raises LookupError where no policy is for the tenant."""

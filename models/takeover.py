@@ -16,7 +16,7 @@ from models.judgement import Decision, Heard, Judge, SpeakerState
 from models.lexicon import Lexicon, parse_lexicon
 from models.lexicon.source import InvalidSourceError
 from models.policy import Policies, Policy, Problem, parse_policy
-from models.policy.schema import Acknowledge
+from models.policy.schema import Acknowledge, Incidents
 
 ANY_TENANT = "*"
 
@@ -32,6 +32,10 @@ class Judging(Protocol):
 
     def acknowledge(self, tenant: str) -> Acknowledge | None:
         """How long to wait for the tenant's platform; None where it does not acknowledge."""
+        ...
+
+    def incidents(self, tenant: str) -> Incidents:
+        """When utterances of a tenant's rooms are one incident."""
         ...
 
     def decide(self, heard: Heard, state: SpeakerState) -> Decision:

@@ -15,10 +15,12 @@ from streams.topics import (
     DEAD_LETTERS,
     DECISIONS,
     FINDINGS,
+    INCIDENTS,
     OUTCOMES,
     POLICIES,
     RISKS,
     ROOMS,
+    SIGHTINGS,
     SOURCES,
     TAKEDOWNS,
     TOPICS,
@@ -56,12 +58,12 @@ ACCESS: dict[Role, Access] = {
     "listen": Access("the stage", (UTTERANCES,), (FINDINGS, COVERAGE, DEAD_LETTERS), stage=True),
     "judge": Access(
         "the stage",
-        (FINDINGS, ROOMS, OUTCOMES, POLICIES, SOURCES, TAKEDOWNS),
-        (RISKS, TAKEDOWNS, DECISIONS, SOURCES, COVERAGE, DEAD_LETTERS),
+        (FINDINGS, ROOMS, OUTCOMES, POLICIES, SOURCES, TAKEDOWNS, SIGHTINGS),
+        (RISKS, SIGHTINGS, INCIDENTS, TAKEDOWNS, DECISIONS, SOURCES, COVERAGE, DEAD_LETTERS),
         stage=True,
     ),
     "platform": Access("the platform's back end", (TAKEDOWNS,), (CHUNKS, ROOMS, OUTCOMES)),
-    "dashboard": Access("whoever only watches", (FINDINGS, RISKS, TAKEDOWNS, OUTCOMES, COVERAGE)),
+    "dashboard": Access("whoever only watches", (FINDINGS, RISKS, INCIDENTS, TAKEDOWNS, OUTCOMES, COVERAGE)),
     "operator": Access(
         "`roomwarden topics`, `dead-letters`, `ledger`, `audit`, `policy`, `replay`", TOPICS, TOPICS, creates=True
     ),

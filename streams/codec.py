@@ -116,6 +116,10 @@ def _identity(record: records.JsonRecord) -> tuple[str, str, float | None]:
             return f"{record.utterance_id}.{record.revision}", record.room, record.end_ms
         case records.Risk():
             return record.risk_id, record.room, record.span_ms[1]
+        case records.Sighting():
+            return record.utterance_id, record.tenant, record.time_ms
+        case records.Incident():
+            return f"{record.incident_id}.{record.revision}", record.tenant, record.last_ms
         case records.Takedown():
             return record.takedown_id, record.target.room, record.stages.judged_ms
         case records.Decision():

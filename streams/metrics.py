@@ -28,6 +28,7 @@ MetricName = Literal[
     "roomwarden_takedowns_repeated_total",
     "roomwarden_takedowns_unanswered_total",
     "roomwarden_outcomes_total",
+    "roomwarden_incident_updates_total",
     "roomwarden_policy_changes_total",
     "roomwarden_model_info",
     "roomwarden_loop_lag_seconds",
@@ -167,6 +168,9 @@ SPECS: dict[MetricName, Spec] = {
         "Outcomes by kind and category of the takedown; upheld and overturned give the precision. Category unknown: "
         "the takedown is more than a week old, or never was.",
         ("outcome", "category"),
+    ),
+    "roomwarden_incident_updates_total": Spec(
+        "counter", "records", "Incidents: a new one, or one that has spread. Rising fast: a raid.", ("category",)
     ),
     "roomwarden_policy_changes_total": Spec(
         "counter",

@@ -195,6 +195,48 @@ class Risk(Struct, frozen=True, kw_only=True):
     stages: Stages = Stages()
 
 
+class Sighting(Struct, frozen=True, kw_only=True):
+    """An offending final utterance, for the incident watch (topic judge.sightings, between judge workers)."""
+
+    tenant: str
+    room: str
+    speaker: Pii
+    utterance_id: str
+    category: str
+    severity: int
+    time_ms: float
+    signature: Annotated[list[int], Meta(min_length=48, max_length=48)]
+    """MinHash of what it sounds like."""
+    quote: Pii
+
+
+class IncidentRoom(Struct, frozen=True, kw_only=True):
+    """One room of an incident."""
+
+    room: str
+    first_ms: float
+    last_ms: float
+    utterance_id: str
+    """The first one there."""
+    speakers: list[Pii]
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """The same script in many rooms within minutes (topic risk.incidents); the highest revision of an id holds."""
+
+    incident_id: str
+    revision: int
+    tenant: str
+    category: str
+    severity: int
+    quote: Pii
+    """What was said first."""
+    first_ms: float
+    last_ms: float
+    within_s: int
+    rooms: list[IncidentRoom]
+
+
 class Target(Struct, frozen=True, kw_only=True):
     """Whom or what an action is aimed at."""
 
@@ -317,7 +359,7 @@ class Source(Struct, frozen=True, kw_only=True):
     content: str
 
 
-JsonRecord = Room | Finding | Risk | Takedown | Decision | Outcome | Coverage | Policy | Source
+JsonRecord = Room | Finding | Risk | Sighting | Incident | Takedown | Decision | Outcome | Coverage | Policy | Source
 AudioRecord = Chunk | Utterance
 Record = JsonRecord | AudioRecord
 

@@ -95,6 +95,22 @@ RISKS = Topic(
     180 * DAY_MS,
     "Risk events: category, severity, what matched, where.",
 )
+SIGHTINGS = Topic(
+    "judge.sightings",
+    "sighting",
+    records.Sighting,
+    "tenant",
+    DAY_MS,
+    "Offending utterances on their way to the worker that watches their tenant for incidents.",
+)
+INCIDENTS = Topic(
+    "risk.incidents",
+    "incident",
+    records.Incident,
+    "tenant",
+    180 * DAY_MS,
+    "The same script in many rooms within minutes: one record, sent again with each room that joins.",
+)
 TAKEDOWNS = Topic(
     "moderation.takedowns",
     "takedown",
@@ -167,6 +183,8 @@ TOPICS: tuple[Topic, ...] = (
     UTTERANCES,
     FINDINGS,
     RISKS,
+    SIGHTINGS,
+    INCIDENTS,
     TAKEDOWNS,
     DECISIONS,
     OUTCOMES,

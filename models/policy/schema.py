@@ -158,6 +158,14 @@ class SyntheticVoice(_Strict):
     correlation: Share = 0.5
 
 
+class Incidents(_Strict):
+    """When utterances alike are one incident: in so many rooms within so many seconds, so similar by sound."""
+
+    rooms: Annotated[int, Field(ge=2, le=1000)] = 4
+    within_s: Annotated[int, Field(ge=10, le=3600)] = 600
+    similarity: Annotated[float, Field(ge=0.2, le=1.0)] = 0.5
+
+
 class Policy(_Strict):
     """The policy of one tenant ("*": of every tenant without its own)."""
 
@@ -175,6 +183,7 @@ class Policy(_Strict):
     quiet_rooms: list[str] = []
     acknowledge: Acknowledge | None = None
     synthetic_voice: SyntheticVoice = SyntheticVoice()
+    incidents: Incidents = Incidents()
     rules: Annotated[list[Rule], Field(min_length=1)]
     rooms: dict[str, Override] = {}
     roles: dict[str, Override] = {}

@@ -66,7 +66,9 @@ async def test_an_offence_becomes_a_risk_event_and_a_takedown(stage: Judging) ->
     assert (takedown.rule, takedown.ttl_s, takedown.revision) == ("contact", 300, 2)
     assert takedown.stages.captured_ms == T0_MS
     assert takedown.stages.judged_ms > takedown.stages.listened_ms
-    assert [p.topic for p in run.producer.sent] == ["risk.events", "moderation.decisions", "moderation.takedowns"]
+    assert [p.topic for p in run.producer.sent] == [
+        "risk.events", "moderation.decisions", "judge.sightings", "moderation.takedowns",
+    ]  # fmt: skip
     counted = stage.metrics.registry.get_sample_value(
         "roomwarden_takedowns_total", {"action": "warn", "category": "ads/contact/off-platform"}
     )

@@ -17,6 +17,8 @@ CONTRACT = {
     "voice.utterances",
     "voice.findings",
     "risk.events",
+    "judge.sightings",
+    "risk.incidents",
     "moderation.takedowns",
     "moderation.decisions",
     "moderation.outcomes",

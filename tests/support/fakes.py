@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from models.judgement import Decision, Heard, Hit, Risk, SpeakerState, Takedown
-from models.policy.schema import Acknowledge
+from models.policy.schema import Acknowledge, Incidents
 from models.segments import Chunk, Output, Position, Rejected, Span, Utterance
 from models.speech.types import SpeechJob, SpeechResult
 
@@ -236,6 +236,11 @@ class ScriptedJudge:
         """``patience``, for all."""
         del tenant
         return self.patience
+
+    def incidents(self, tenant: str) -> Incidents:
+        """The defaults, for all."""
+        del tenant
+        return Incidents()
 
     def decide(self, heard: Heard, state: SpeakerState) -> Decision:
         """Warn, then mute, then kick; once per utterance."""

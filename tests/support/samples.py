@@ -119,6 +119,43 @@ def risk(**changes: Any) -> records.Risk:
     return records.Risk(**(fields | changes))
 
 
+def sighting(**changes: Any) -> records.Sighting:
+    """The offer of contact, on its way to the incident watch."""
+    fields: dict[str, Any] = {
+        "tenant": "demo",
+        "room": "tea-room",
+        "speaker": "seller",
+        "utterance_id": "ut_0",
+        "category": "ads/contact/off-platform",
+        "severity": 2,
+        "time_ms": T0_MS + 1000,
+        "signature": list(range(48)),
+        "quote": "加我微信",
+    }
+    return records.Sighting(**(fields | changes))
+
+
+def incident(**changes: Any) -> records.Incident:
+    """The offer of contact in one room."""
+    fields: dict[str, Any] = {
+        "incident_id": "in_0",
+        "revision": 1,
+        "tenant": "demo",
+        "category": "ads/contact/off-platform",
+        "severity": 2,
+        "quote": "加我微信",
+        "first_ms": T0_MS,
+        "last_ms": T0_MS + 1000,
+        "within_s": 600,
+        "rooms": [
+            records.IncidentRoom(
+                room="tea-room", first_ms=T0_MS, last_ms=T0_MS, utterance_id="ut_0", speakers=["seller"]
+            )
+        ],
+    }
+    return records.Incident(**(fields | changes))
+
+
 def takedown(**changes: Any) -> records.Takedown:
     """A warning."""
     fields: dict[str, Any] = {
@@ -214,6 +251,8 @@ ALL: list[records.Record] = [
     room(),
     finding(),
     risk(),
+    sighting(),
+    incident(),
     takedown(),
     decision(),
     outcome(),
