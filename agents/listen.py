@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from models.speech import Recogniser, SpeechJob, SpeechResult
 from models.speech.batching import BatchLimits, Pending, plan, readiness
 from models.speech.language import update_prior
 from models.speech.loading import load_recogniser
+from models.speech.stability import spans
 from streams import records
 from streams.codec import decode
 from streams.delivery import Partition, Slot
@@ -34,6 +36,10 @@ PARTIAL_PATIENCE_S = 0.5
 BUSY = 4
 """With more utterances waiting than this, doubtful ones get no second pass."""
 REMEMBERED_SPEAKERS = 20_000
+SURE = 0.9
+"""A revision whose language is this probable need not be asked for it again in the next partials…"""
+ASK_EVERY = 4
+"""…but in every so many, since people switch."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +52,14 @@ class _Heard:
     assessment: Assessment = NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """The latest revision of an open utterance: what was heard, believed or not, and its language if it is sure."""
+
+    text: str
+    language: str | None
+
+
 class Listen(Stage):
     """Batches utterances into the recogniser and publishes a finding for each."""
 
@@ -56,6 +70,7 @@ class Listen(Stage):
         self.recogniser = recogniser
         self.heads = Heads(settings)
         self._languages: OrderedDict[str, dict[str, float]] = OrderedDict()
+        self._revisions: OrderedDict[str, _Revision] = OrderedDict()
         self._hearing: set[str] = set()
         self._skipped: OrderedDict[str, None] = OrderedDict()
         self._limits = BatchLimits(
@@ -129,8 +144,7 @@ class Listen(Stage):
             self._skipped[work.item.utterance.utterance_id] = None
             self.metrics.count("roomwarden_partials_skipped_total")
             self.window.finish(work.item.slot)
-        while len(self._skipped) > REMEMBERED_SPEAKERS:
-            self._skipped.popitem(last=False)
+        _trim(self._skipped)
 
     def _choose(self, _: Sequence[Work[_Heard]], now_s: float) -> list[Work[_Heard]]:
         self._skip(lambda work: not work.item.utterance.final and now_s - work.added_at > PARTIAL_PATIENCE_S)
@@ -146,8 +160,17 @@ class Listen(Stage):
             late_s = now_s - work.added_at - _patience_ms(work.item.utterance) / 1000.0
             kind = "final" if work.item.utterance.final else "partial"
             self.metrics.observe("roomwarden_deadline_slack_seconds", -late_s, revision=kind)
-        self._hearing.update(work.item.utterance.utterance_id for work in batch)
+            self._hearing.add(work.item.utterance.utterance_id)
+            work.item.job = self._informed(work.item)
         return batch
+
+    def _informed(self, heard: _Heard) -> SpeechJob:
+        """The job with what the revision before has taught; only now is that one known to be published."""
+        known = self._revisions.get(heard.utterance.utterance_id)
+        if known is None or heard.utterance.final:
+            return heard.job
+        ask = heard.utterance.revision % ASK_EVERY == 0
+        return replace(heard.job, previous=known.text, language=None if ask else known.language)
 
     def _recognise(self, items: list[_Heard]) -> list[SpeechResult]:
         if self.recogniser is None:
@@ -171,8 +194,8 @@ class Listen(Stage):
         outgoing: list[records.Record] = []
         live = [(heard, result) for heard, result in pairs if not heard.slot.stale]
         for heard, result in live:
-            self._remember(heard.utterance, result)
             outgoing.append(complete(self._finding(heard.utterance, result, now_ms), heard.assessment))
+            self._remember(heard, result)
             if heard.utterance.final:
                 outgoing.append(self._coverage(heard.utterance))
         await self.publish(outgoing)
@@ -189,6 +212,7 @@ class Listen(Stage):
             degraded.append("partials-skipped")
         for step in degraded:
             self.metrics.count("roomwarden_degraded_total", step=step)
+        known = self._revisions.get(utterance.utterance_id)
         return records.Finding(
             utterance_id=utterance.utterance_id,
             revision=utterance.revision,
@@ -208,6 +232,7 @@ class Listen(Stage):
                 compression_ratio=result.compression_ratio,
                 language_probability=result.language_probability,
             ),
+            stable=list(spans(known.text, result.text)) if known is not None and result.text else [],
             alternatives=[] if result.guard else [other.text for other in result.alternatives],
             synthetic=records.Synthetic(status=utterance.synthetic_status),
             declared_synthetic=utterance.declared_synthetic,
@@ -236,15 +261,21 @@ class Listen(Stage):
             utterance_id=utterance.utterance_id,
         )
 
-    def _remember(self, utterance: records.Utterance, result: SpeechResult) -> None:
-        """What this speaker spoke so far is the prior of the next; partials and guarded words do not count."""
-        if result.guard or not utterance.final:
+    def _remember(self, heard: _Heard, result: SpeechResult) -> None:
+        """Keep a partial for the next revision; a final's language is the speaker's prior from now on."""
+        utterance = heard.utterance
+        if not utterance.final:
+            sure = result.language if result.language_probability >= SURE else ""
+            language = heard.job.language or sure or None  # a guarded result has none
+            self._revisions[utterance.utterance_id] = _Revision(result.text or result.withheld, language)
+            _trim(self._revisions)
             return
-        key = self._speaker(utterance)
-        self._languages[key] = update_prior(self._languages.get(key), result.posterior)
-        self._languages.move_to_end(key)
-        if len(self._languages) > REMEMBERED_SPEAKERS:
-            self._languages.popitem(last=False)
+        self._revisions.pop(utterance.utterance_id, None)
+        if not result.guard:  # guarded words say nothing about a language
+            key = self._speaker(utterance)
+            self._languages[key] = update_prior(self._languages.get(key), result.posterior)
+            self._languages.move_to_end(key)
+            _trim(self._languages)
 
     @staticmethod
     def _speaker(utterance: records.Utterance) -> str:
@@ -254,6 +285,12 @@ class Listen(Stage):
 def _patience_ms(utterance: records.Utterance) -> int:
     """How long an utterance may wait for its batch, ms."""
     return FINAL_DEADLINE_MS if utterance.final else PARTIAL_DEADLINE_MS
+
+
+def _trim(remembered: OrderedDict[str, Any]) -> None:
+    """Forget the oldest beyond the limit."""
+    while len(remembered) > REMEMBERED_SPEAKERS:
+        remembered.popitem(last=False)
 
 
 def _pending(work: Work[_Heard]) -> Pending:

@@ -70,10 +70,10 @@ def urgency(item: Pending) -> tuple[int, bool, int, str]:
 
 
 def plan(queue: Iterable[Pending], limits: BatchLimits) -> Batch:
-    """Return the next batch: the most urgent utterance, and the next most urgent of like length.
+    """Return the next batch: the most urgent utterance, and the next most urgent of its kind and of like length.
 
-    The most urgent utterance is always in it, however long, so that none starves. An empty queue gives an
-    empty batch.
+    The most urgent utterance is always in it, however long, so that none starves. Partials and finals are decoded with
+    different effort, so a batch holds one kind. An empty queue gives an empty batch.
     """
     ranked = sorted(queue, key=urgency)
     if not ranked:
@@ -85,7 +85,8 @@ def plan(queue: Iterable[Pending], limits: BatchLimits) -> Batch:
             break
         padded = item.seconds + limits.pad_seconds
         low, high = min(shortest, padded), max(longest, padded)
-        fits = high <= low * limits.stretch and high * (len(chosen) + 1) <= limits.max_padded_seconds
+        alike = item.partial == ranked[0].partial and high <= low * limits.stretch
+        fits = alike and high * (len(chosen) + 1) <= limits.max_padded_seconds
         if chosen and not fits:
             continue
         chosen.append(item)

@@ -58,6 +58,11 @@ class LanguagePolicy:
         candidates = tuple(ranked[:2]) if best < self.split_below else (ranked[0],)
         return Choice(candidates, posterior, best)
 
+    def assume(self, code: str, prior: Mapping[str, float] | None = None) -> Choice:
+        """Return the choice of a language that the model was not asked for; the posterior is what was known."""
+        posterior = self._mix(dict.fromkeys(self.supported, 1.0), prior)
+        return Choice((code,), posterior, posterior.get(code, 0.0))
+
     def _mix(self, heard: Mapping[str, float], prior: Mapping[str, float] | None) -> dict[str, float]:
         uniform = 1.0 / len(self.supported)
         tiny = 1e-6  # keeps the ratio defined where the head gives the supported languages nothing

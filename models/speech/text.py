@@ -26,6 +26,11 @@ def units(text: str) -> list[str]:
     return _UNITS.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
+def placed_units(text: str) -> list[tuple[str, int, int]]:
+    """Return the units of `text` as written (not normalised), each with its characters [begin, end)."""
+    return [(match.group().casefold(), *match.span()) for match in _UNITS.finditer(text)]
+
+
 def compression_ratio(text: str) -> float:
     """Return UTF-8 length over zlib-compressed length, as in OpenAI's `whisper/utils.py`; 0 for no text."""
     raw = text.encode()

@@ -18,7 +18,9 @@ class SpeechJob:
 
     `samples`: mono at 16 kHz, int16 or float32 in [-1, 1]. `partial`: the utterance is still open, so a quick
     answer is worth more than a second try. `prior`: how likely each language is for this speaker before a word is
-    heard. `speech_seconds`: how much of it the voice activity detector holds for speech, if known.
+    heard. `speech_seconds`: how much of it the voice activity detector holds for speech, if known. `language`: taken
+    for granted, so that the model is not asked; for partials of an utterance that it was asked about before.
+    `previous`: what the revision before said, believed or not; a partial in doubt is believed if it says the same.
     """
 
     id: str
@@ -26,6 +28,8 @@ class SpeechJob:
     partial: bool = False
     prior: Languages | None = None
     speech_seconds: float | None = None
+    language: str | None = None
+    previous: str = field(default="", repr=False)
 
     @property
     def seconds(self) -> float:

@@ -72,7 +72,7 @@ def test_a_member_left_out_did_not_fit_or_was_less_urgent(queue, limits):
         return
     padded = [item.seconds + limits.pad_seconds for item in batch.members]
     for item in queue:
-        if item in batch.members:
+        if item in batch.members or item.partial != batch.members[0].partial:
             continue
         own = item.seconds + limits.pad_seconds
         high, low = max(*padded, own), min(*padded, own)
@@ -82,6 +82,11 @@ def test_a_member_left_out_did_not_fit_or_was_less_urgent(queue, limits):
 def test_finals_go_before_partials_of_the_same_deadline():
     queue = [Pending("partial", 2.0, 100, partial=True), Pending("final", 2.0, 100)]
     assert plan(queue, BatchLimits()).ids == ("final", "partial")
+
+
+@given(pendings, limits_of)
+def test_partials_and_finals_never_share_a_batch(queue, limits):
+    assert len({item.partial for item in plan(queue, limits).members}) <= 1
 
 
 def test_readiness():
