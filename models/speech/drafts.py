@@ -89,7 +89,7 @@ def result(job: SpeechJob, draft: Draft, options: WhisperOptions) -> SpeechResul
     if reason is None and not draft.stable:
         reason = "unstable"
     if job.partial and reason in ("loop", "rate", "no-speech"):
-        once = without_loop(text)
+        once = without_loop(text).strip()
         if _confirmed(job, best, once, options):
             reason, tokens, text = None, tokens if once == text else (), once
     return SpeechResult(

@@ -196,6 +196,36 @@ async def test_revisions_of_one_utterance_keep_their_order_though_batches_run_si
     assert heard.index(("ut_1", 0)) < heard.index(("ut_1", 1))
 
 
+async def test_a_partial_is_told_what_the_one_before_said_and_its_language(
+    stage: Listen, recogniser: ScriptedRecogniser
+) -> None:
+    async with running(stage) as run:
+        for revision, text in enumerate(["加我", "noise", "加我微信", "加我微信好", "加我微信好吗"]):
+            await run.put(said(text, revision=revision, final=False))
+            await run.until(lambda: all(run.acked), "the acknowledgement")
+        await run.put(said("加我微信好吗", revision=5))
+        await run.until(lambda: all(run.acked), "the acknowledgement")
+    told = [(job.previous, job.language) for job in recogniser.jobs]
+    # What was withheld is evidence too; every fourth revision and the final are asked for their language.
+    assert told == [
+        ("", None),
+        ("加我", "zh"),
+        ("谢谢观看", "zh"),
+        ("加我微信", "zh"),
+        ("加我微信好", None),
+        ("", None),
+    ]
+    assert stage._revisions == {}
+
+
+async def test_a_finding_says_which_words_the_revision_before_had_too(stage: Listen) -> None:
+    async with running(stage) as run:
+        for revision, text in enumerate(["加我围", "加我微信", "加我微信吧"]):
+            await run.put(said(text, revision=revision, final=revision == 2))
+            await run.until(lambda: all(run.acked), "the acknowledgement")
+    assert [finding.stable for finding in run.of(records.Finding)] == [[], [(0, 2)], [(0, 4)]]
+
+
 async def test_the_second_pass_is_left_out_while_many_wait(tmp_path: Path, recogniser: ScriptedRecogniser) -> None:
     stage = stage_of(tmp_path, recogniser, replicas=1, max_batch=1)
     async with running(stage) as run:
