@@ -12,6 +12,7 @@ from models.heads import NOTHING, Assessment, Head, combined
 from models.sounds import SoundEvent
 from models.sounds.head import SoundsHead
 from models.speech import SpeechJob
+from models.speech.timing import WordTime
 from models.synthetic.head import SyntheticHead
 from models.synthetic.verdict import SyntheticVerdict
 from streams import records
@@ -66,10 +67,16 @@ def complete(finding: records.Finding, assessment: Assessment) -> records.Findin
     return msgspec.structs.replace(
         finding,
         synthetic=_record(assessment.synthetic, finding.synthetic.status),
+        words=[] if finding.guard else [_word(finding, word) for word in assessment.words],
         sounds=[*finding.sounds, *(_sound(finding, event) for event in assessment.sounds)],
         models=finding.models | dict(assessment.models),
         degraded=[*finding.degraded, *assessment.degraded],
     )
+
+
+def _word(finding: records.Finding, word: WordTime) -> records.WordTime:
+    begin = finding.start_ms
+    return records.WordTime(begin=word.begin, end=word.end, start_ms=begin + word.start_ms, end_ms=begin + word.end_ms)
 
 
 def _sound(finding: records.Finding, event: SoundEvent) -> records.Sound:

@@ -13,6 +13,7 @@ import numpy as np
 
 from agents.batching import Batcher, Work
 from agents.heads import Heads, complete
+from agents.pointing import Pointing
 from agents.stage import Stage
 from models.heads import NOTHING, Assessment
 from models.speech import Recogniser, SpeechJob, SpeechResult
@@ -69,6 +70,7 @@ class Listen(Stage):
         super().__init__(settings, metrics)
         self.recogniser = recogniser
         self.heads = Heads(settings)
+        self.pointing = Pointing(settings)
         self._languages: OrderedDict[str, dict[str, float]] = OrderedDict()
         self._revisions: OrderedDict[str, _Revision] = OrderedDict()
         self._hearing: set[str] = set()
@@ -100,6 +102,7 @@ class Listen(Stage):
 
             await self._batcher.on_owner(load)
         await asyncio.to_thread(self.heads.load)
+        await asyncio.to_thread(self.pointing.load)
         self.loaded = True
 
     async def receive(self, row: Topic, slot: Slot) -> None:
@@ -179,7 +182,8 @@ class Listen(Stage):
         jobs = [item.job for item in items]
         assessing = self.heads.begin(jobs, busy=sum(work.item.utterance.final for work in self._batcher.pending) > BUSY)
         results = self.recogniser.transcribe(jobs, thorough=thorough)
-        for item, assessment in zip(items, assessing.result(), strict=True):
+        assessed = self.pointing.timed(self.recogniser, jobs, results, assessing.result(), busy=not thorough)
+        for item, assessment in zip(items, assessed, strict=True):
             item.assessment = assessment
         return results
 

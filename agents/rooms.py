@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from models.findings import Heard, WordTime
+from models.findings import Heard
 from models.sounds import SoundEvent
+from models.speech.timing import WordTime
 from streams import records
 from streams.delivery import Received
 from streams.state import StateTable

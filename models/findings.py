@@ -10,6 +10,7 @@ from typing import Any
 from models.lexicon.matcher import Hit, Lexicon, shifted
 from models.policy.resolve import Rules
 from models.sounds import DISRUPTIONS, SoundEvent
+from models.speech.timing import WordTime
 from models.strikes import Tail, VoiceScore
 from models.text.fold import fold
 from models.text.pinyin import code_tables
@@ -21,16 +22,6 @@ _LONGEST_OVERLAP = 12
 _BORDER = 40
 # The recogniser's second choices count less than its first.
 _ALTERNATIVE = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class WordTime:
-    """When the characters ``begin`` to ``end`` of a text were said; milliseconds of event time."""
-
-    begin: int
-    end: int
-    start_ms: float
-    end_ms: float
 
 
 @dataclass(frozen=True, slots=True)

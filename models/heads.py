@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.sounds.types import SoundEvent
+from models.speech.timing import WordTime
 from models.synthetic.verdict import SyntheticVerdict
 
 NOT_SPEECH = frozenset({"music", "singing"})
@@ -20,6 +21,7 @@ NOT_SPEECH = frozenset({"music", "singing"})
 class Assessment:
     """What heads say of one utterance.
 
+    `words`: times of the transcript's words, in ms from the start of the utterance, where they were asked for.
     `unspoken` names what the utterance is instead of talk ("singing", "music"): its words must not be believed then.
     `models` maps each head that ran to the SHA-256 of its weights; `degraded` names what was left out.
     """
@@ -27,6 +29,7 @@ class Assessment:
     synthetic: SyntheticVerdict | None = None
     sounds: tuple[SoundEvent, ...] = ()
     unspoken: str | None = None
+    words: tuple[WordTime, ...] = ()
     models: tuple[tuple[str, str], ...] = ()
     degraded: tuple[str, ...] = ()
 
@@ -62,6 +65,7 @@ def combined(parts: Iterable[Assessment]) -> Assessment:
             synthetic=part.synthetic or whole.synthetic,
             sounds=(*whole.sounds, *part.sounds),
             unspoken=part.unspoken or whole.unspoken,
+            words=(*whole.words, *part.words),
             models=(*whole.models, *part.models),
             degraded=(*whole.degraded, *part.degraded),
         )

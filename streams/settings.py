@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(16, ge=1, le=256, description="Most utterances in one batch.")
 
     sounds: bool = Field(True, description="Tell singing, music, screams and blasts from talk.")
+    word_times: bool = Field(True, description="Time the words of utterances that hit the lexicon.")
     synthetic: bool = Field(True, description="Assess whether voices are synthetic.")
     synthetic_detectors: list[Path] = Field(
         default_factory=list, description="YAML files that describe further detectors of synthetic voices."

@@ -28,16 +28,16 @@ CLIP_S: Final = 30.0
 SEEDS: Final[Mapping[Half, int]] = {"fit": 1, "judge": 2}
 
 MADE: Final[Mapping[str, tuple[float, Callable[[float, Random], NDArray[np.float64]]]]] = {
-    "silence": (3.0, lambda seconds, random: random.standard_normal(int(seconds * RATE)) * 1e-4),
-    "noise": (6.0, rooms.noise),
-    "hum and fan": (4.0, rooms.hum),
-    "keyboard": (5.0, rooms.keyboard),
-    "knocks and claps": (3.0, rooms.knocks),
-    "tones": (3.0, rooms.tones),
-    "breath": (5.0, voice.breathing),
-    "laughter": (8.0, voice.laughter),
-    "music": (5.0, rooms.music),
-    "singing": (12.0, voice.singing),
+    "silence": (2.0, lambda seconds, random: random.standard_normal(int(seconds * RATE)) * 1e-4),
+    "noise": (4.0, rooms.noise),
+    "hum and fan": (3.0, rooms.hum),
+    "keyboard": (4.0, rooms.keyboard),
+    "knocks and claps": (2.0, rooms.knocks),
+    "tones": (2.0, rooms.tones),
+    "breath": (4.0, voice.breathing),
+    "laughter": (7.0, voice.laughter),
+    "music": (4.0, rooms.music),
+    "singing": (10.0, voice.singing),
 }
 """Minutes of each kind, and what makes it."""
 
@@ -56,18 +56,18 @@ _GAMES: Final = "/usr/share/games/"
 FOUND: Final[Mapping[Half, tuple[Package, ...]]] = {
     "fit": (
         Package("frozen-bubble-data", "found music and effects", _GAMES + "frozen-bubble/snd/*.ogg", 8.0),
-        Package("sound-theme-freedesktop", "found effects", "/usr/share/sounds/freedesktop/stereo/*.oga", 2.0),
+        Package("sound-theme-freedesktop", "found effects", "/usr/share/sounds/freedesktop/stereo/[b-z]*.oga", 2.0),
         Package("fretsonfire-songs-sectoid", "found music", _GAMES + "fretsonfire/data/songs/sectoid/*/song.ogg", 6.0),
         Package("singularity-music", "found music", _GAMES + "singularity/music/*.ogg", 6.0),
     ),
     "judge": (
-        Package("asc-music", "found music", _GAMES + "asc/music/*.mp3", 6.0),
-        Package("ardentryst", "found music", _GAMES + "ardentryst/Music/*.ogg", 6.0),
-        Package("fillets-ng-data", "found music", _GAMES + "fillets-ng/music/*.ogg", 6.0),
-        Package("extremetuxracer-data", "found music", _GAMES + "etr/music/*.ogg", 4.0),
+        Package("asc-music", "found music", _GAMES + "asc/music/*.mp3", 4.0),
+        Package("ardentryst", "found music", _GAMES + "ardentryst/Music/*.ogg", 4.0),
+        Package("fillets-ng-data", "found music", _GAMES + "fillets-ng/music/*.ogg", 4.0),
+        Package("extremetuxracer-data", "found music", _GAMES + "etr/music/*.ogg", 3.0),
         Package("ardentryst", "found effects", _GAMES + "ardentryst/Sounds/**/*.ogg", 4.0),
         Package("teeworlds-data", "found effects", _GAMES + "teeworlds/data/audio/[fhsw]*.wv", 3.0),
-        Package("sonic-pi-samples", "found effects", "/usr/share/sonic-pi/samples/*.flac", 4.0),
+        Package("sonic-pi-samples", "found effects", "/usr/share/sonic-pi/samples/*.flac", 3.0),
     ),
 }
 
@@ -123,7 +123,8 @@ def found(package: Package, half: Half, scale: float) -> Iterator[Clip]:
         size = min(len(whole), int(CLIP_S * RATE))
         begin = int(random.integers(0, len(whole) - size + 1))
         piece = whole[begin : begin + size].astype(np.float64)
-        if piece.any():
+        fresh = turn < len(files) or len(whole) > 4 * size  # short files are used once
+        if piece.any() and fresh:
             yield Clip(package.kind, f"{package.name} {path.stem}", _played(piece, random))
             left -= size / RATE
         turn += 1

@@ -89,17 +89,17 @@ def main() -> None:
     engines = Engines(threads=1)
     lines = []
     for way, language, made in (
-        ("festival", "en", festival(2 * arguments.limit)),
-        ("joined", "zh", joined("zh", engines, arguments.limit)),
-        ("joined", "en", joined("en", engines, arguments.limit)),
+        ("festival", "en", lambda: festival(2 * arguments.limit)),
+        ("joined", "zh", lambda: joined("zh", engines, arguments.limit)),
+        ("joined", "en", lambda: joined("en", engines, arguments.limit)),
     ):
-        for number, (speech, words) in enumerate(made):
+        for number, (speech, words) in enumerate(made()):
             path = arguments.out / f"{way}-{language}-{number:02d}.flac"
             soundfile.write(path, degrade.to_int16(speech), RATE, format="FLAC", subtype="PCM_16")
             lines.append({"path": path.name, "language": language, "way": way, "words": words})
         manifest = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
         (arguments.out / "manifest.jsonl").write_text(manifest + "\n", encoding="utf-8")
-        print(f"{way} {language}: {len(made)} files", flush=True)
+        print(f"{way} {language}: done", flush=True)
 
 
 def _words(text: str, language: str) -> list[str]:

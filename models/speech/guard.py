@@ -8,13 +8,18 @@ must come with a rate that no mouth reaches, with a decoder that did not end, or
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from models.speech.phantoms import is_phantom, is_stock_phrase
 from models.speech.text import repetition, units
+
+_STAMMER = re.compile(r"[a-z]{0,3}?([a-z]{1,4}?)\1{7,}[a-z]{0,3}")
+"""A word that is one to four letters at least eight times, however it begins and ends."""
+_LETTERS = 4
 
 Reason = Literal["silence", "empty", "no-speech", "loop", "rate", "phantom", "uncertain", "unstable"]
 """Why words are withheld.
@@ -117,11 +122,22 @@ def agreement(first: str, second: str) -> float:
 def is_loop(signals: Signals, limits: Thresholds = DEFAULT) -> bool:
     """Say whether the decoder got stuck: one phrase over and over, without end or faster than speech."""
     spoken = units(signals.text)
+    if is_stammer(spoken):
+        return True
     run = repetition(spoken)
     if run.times < limits.loop_times or run.share < limits.loop_share:
         return False
     doubtful = signals.compression_ratio > limits.compression and signals.avg_logprob < limits.loop_logprob
     return not signals.finished or doubtful or _too_fast(len(spoken), signals.seconds, limits)
+
+
+def is_stammer(spoken: Sequence[str]) -> bool:
+    """Say whether Latin words are a few letters over and over ("hehehehe", "ssss", "c c c c"): laughter and hiss.
+
+    Words said again and again stay: those have spaces between them, and Chinese characters are words.
+    """
+    letters = len(spoken) >= _LETTERS and len(set(spoken)) == 1 and len(spoken[0]) == 1 and spoken[0].isascii()
+    return letters or (bool(spoken) and all(_STAMMER.fullmatch(word) for word in spoken))
 
 
 def _no_speech(signals: Signals, limits: Thresholds) -> bool:

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from models.speech.types import Word
 from models.speech.vocabulary import SECONDS_PER_TIMESTAMP, WordTokens, split_cjk
+
+
+@dataclass(frozen=True, slots=True)
+class WordTime:
+    """When the characters ``begin`` to ``end`` of a text were said, in ms: from where is for the holder to say."""
+
+    begin: int
+    end: int
+    start_ms: float
+    end_ms: float
+
+
+def placed(text: str, said: Sequence[Word]) -> tuple[WordTime, ...]:
+    """Return where each word stands in `text`; words that are not found after the one before are left out."""
+    found: list[WordTime] = []
+    at = 0
+    for word in said:
+        begin = text.find(word.text, at)
+        if begin >= 0:
+            at = begin + len(word.text)
+            found.append(WordTime(begin, at, word.start_ms, word.end_ms))
+    return tuple(found)
 
 
 def words(

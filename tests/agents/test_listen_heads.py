@@ -58,6 +58,7 @@ def stage_of(tmp_path: Path, head: ScriptedHead, recogniser: ScriptedRecogniser,
         "replicas": 1,
         "synthetic": False,
         "sounds": False,
+        "word_times": False,
     } | settings
     stage = Listen(Settings(**values), Metrics(), recogniser)
     stage.heads = Heads(stage.settings, [head])

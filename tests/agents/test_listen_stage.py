@@ -28,7 +28,10 @@ def recogniser() -> ScriptedRecogniser:
 def stage_of(tmp_path: Path, recogniser: ScriptedRecogniser, **settings: Any) -> Listen:
     return Listen(
         Settings(
-            state_dir=tmp_path, **({"batch_wait_ms": 0, "replicas": 1, "synthetic": False, "sounds": False} | settings)
+            state_dir=tmp_path,
+            **(
+                {"batch_wait_ms": 0, "replicas": 1, "synthetic": False, "sounds": False, "word_times": False} | settings
+            ),
         ),
         Metrics(),
         recogniser,

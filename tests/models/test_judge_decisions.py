@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.findings import WordTime
 from models.judgement import Heard, Judge, SpeakerState, judge_text
 from models.lexicon import load_lexicon, starter_lexicon
 from models.policy import load_policy, starter_policy
 from models.policy.schema import SyntheticVoice
 from models.reasons import duration
 from models.sounds import SoundEvent
+from models.speech.timing import WordTime
 from models.voices import score_of, voice_hit
 
 LEXICON = starter_lexicon()

@@ -175,3 +175,17 @@ def test_more_doubt_never_lifts_a_verdict(text, seconds, logprob, no_speech, fin
 def test_limits_can_be_set():
     text = signals("I can't control it", logprob=-0.9, no_speech=0.5)
     assert reason(text, Thresholds(doubt=0.0)) == "no-speech"
+
+
+@pytest.mark.parametrize(
+    "text", ["Hehehehehehehehehe", "Sssssssssssss!", "Sinsinsinsinsinsinsinsinsins", "C-C-C-C-C", "shhhhhhhhh"]
+)
+def test_a_few_letters_over_and_over_are_no_words(text):
+    assert reason(signals(text, seconds=6.0)) == "loop"
+
+
+@pytest.mark.parametrize(
+    "text", ["haha", "die die die die die die die die die", "滚滚滚滚滚滚滚滚滚", "A A A plan", "www"]
+)
+def test_words_over_and_over_are(text):
+    assert reason(signals(text, seconds=6.0)) is None
