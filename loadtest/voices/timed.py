@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,8 +33,11 @@ from loadtest.voices.reference import KOKORO_EN, KOKORO_ZH, sentences
 
 _LEAD_MS = 200.0
 
+Timed = tuple[Samples, list[dict[str, Any]]]
+"""Speech and its words: text, start_ms, end_ms."""
 
-def joined(language: Literal["en", "zh"], engines: Engines, limit: int) -> list[tuple[Samples, list[dict[str, Any]]]]:
+
+def joined(language: Literal["en", "zh"], engines: Engines, limit: int) -> list[Timed]:
     """The first sentences of a list, word by word, the voices in turn."""
     made = []
     voices = KOKORO_EN if language == "en" else KOKORO_ZH
@@ -55,7 +59,7 @@ def joined(language: Literal["en", "zh"], engines: Engines, limit: int) -> list[
     return made
 
 
-def festival(limit: int) -> list[tuple[Samples, list[dict[str, Any]]]]:
+def festival(limit: int) -> list[Timed]:
     """The first English sentences in one breath each, with the ends of their words from the synthesiser.
 
     Raises:
@@ -88,12 +92,13 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     engines = Engines(threads=1)
     lines = []
-    for way, language, made in (
-        ("festival", "en", lambda: festival(2 * arguments.limit)),
-        ("joined", "zh", lambda: joined("zh", engines, arguments.limit)),
-        ("joined", "en", lambda: joined("en", engines, arguments.limit)),
-    ):
-        for number, (speech, words) in enumerate(made()):
+    ways: dict[tuple[str, str], Callable[[], list[Timed]]] = {
+        ("festival", "en"): lambda: festival(2 * arguments.limit),
+        ("joined", "zh"): lambda: joined("zh", engines, arguments.limit),
+        ("joined", "en"): lambda: joined("en", engines, arguments.limit),
+    }
+    for (way, language), make in ways.items():
+        for number, (speech, words) in enumerate(make()):
             path = arguments.out / f"{way}-{language}-{number:02d}.flac"
             soundfile.write(path, degrade.to_int16(speech), RATE, format="FLAC", subtype="PCM_16")
             lines.append({"path": path.name, "language": language, "way": way, "words": words})

@@ -70,7 +70,8 @@ _ENGLISH = (
 # What Whisper says to short noises, and people say too: harmless, so believed only with good signals.
 _STOCK_ENGLISH = (
     (
-        r"(?:[b-hj-z]|thank you|thanks|you|bye|okay|ok|oh|ah|hmm|mm|uh|um|so|yeah|yes|no|hi|hello|i'm sorry|the|and|beep|whoosh)"
+        r"(?:[b-hj-z]|thank you|thanks|you|bye|okay|ok|oh|ah|hmm|mm|uh|um|so|yeah|yes|no|hi|hello|i'm sorry|the|and"
+        r"|beep|whoosh)"
         r"(?: (?:thank you|thanks|you|bye|okay|oh|ah|so much|very much|everyone|all|no|yeah))*"
     ),
 )
