@@ -11,6 +11,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3) python3)
 DEMO ?=
 PYTEST ?=
 BENCH ?= latency
+LOAD ?=
 CHAOS ?=
 
 VENV := .venv
@@ -90,6 +91,9 @@ chaos: setup ## break Kafka, workers and the network on purpose (CHAOS="--scenar
 
 bench: setup ## measure what BENCHMARKS.md shows (BENCH="latency --runs 3")
 	@$(call timed,benchmark,$(BIN)/roomwarden bench $(BENCH))
+
+load: setup ## 50 rooms for two minutes: histogram of latencies, and the verdict (LOAD="--rooms 10")
+	@$(call timed,load,$(BIN)/roomwarden bench load $(LOAD))
 
 clean: ## remove the environment, caches and run-time files
 	@rm -rf $(VENV) .roomwarden .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -43,6 +43,34 @@ def latency(
         print(table(result))
 
 
+@bench.command("load")
+def load(
+    scenario: Annotated[str, typer.Option(help="A bundled scenario's name, or a file.")] = "platform",
+    rooms: Annotated[int, typer.Option(min=1, help="Rooms at once; the scenario's are repeated.")] = 50,
+    seconds: Annotated[float | None, typer.Option(help="Play only the first seconds.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Many rooms on this machine: the histogram of latencies, and what was due, found, missed and wrongly found."""
+    from deploy.bench_load import measure, table
+    from deploy.service import ServiceFailed
+    from loadtest.scenario import ScenarioError
+
+    try:
+        result = run(measure(scenario, rooms, seconds, settings_from()))
+    except (ScenarioError, ServiceFailed) as problem:
+        raise Failure(str(problem)) from None
+    if out is not None:
+        import json
+
+        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if json_output:
+        emit(result)
+    else:
+        print(table(result))
+    raise typer.Exit(0 if result["verdict"]["passed"] else 1)
+
+
 @bench.command("guard")
 def guard(
     half: Annotated[str, typer.Option(help="Which half of the sounds: judge, or fit.")] = "judge",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command("demo")(demo)
     app.command("replay")(replay)
+    app.command("record")(record)
     app.command("alerts")(alerts)
 
 
@@ -82,7 +86,9 @@ def _report(result: Any, view: View, json_output: bool) -> None:
 
 
 def replay(
-    sources: Annotated[list[str], typer.Argument(help="A scenario (bundled name or .yaml), or audio files.")],
+    sources: Annotated[
+        list[str], typer.Argument(help="A scenario (bundled name or .yaml), audio files, or a recording (.rwrec).")
+    ],
     rooms: Annotated[int, typer.Option(min=0, help="Play in this many rooms at once; 0 as given.")] = 0,
     speed: Annotated[float, typer.Option(min=0.1, max=100.0, help="Times real time.")] = 1.0,
     tenant: Annotated[str, typer.Option(help="Tenant of files.")] = "demo",
@@ -91,16 +97,23 @@ def replay(
     jitter_ms: Annotated[float | None, typer.Option(help="Longest extra delay of a chunk (files).")] = None,
     loss: Annotated[float | None, typer.Option(help="Share of chunks lost, 0 to 1 (files).")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, another order of chance.")] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Share the rooms among so many processes.")] = 1,
     kafka: Kafka = None,
     json_output: Json = False,
 ) -> None:
     """Publish recorded traffic as live chunks."""
-    from loadtest.publishing import Publisher
-    from loadtest.replayer import replay as drive
+    from loadtest.processes import Plan, replay_from
+    from loadtest.recording import RecordingError, play_to
     from loadtest.scenario import ScenarioError
-    from loadtest.traffic import traffic
 
     settings = settings_from(kafka=kafka)
+    if [Path(source).suffix for source in sources] == [".rwrec"]:
+        try:
+            count = run(play_to(settings, Path(sources[0]), speed))
+        except RecordingError as problem:
+            raise Failure(str(problem), 2) from None
+        emit({"records": count}) if json_output else print(f"{count} records published")
+        return
     changes = {"codec": codec, "chunk_ms": chunk_ms, "jitter_ms": jitter_ms, "loss": loss}
     try:
         scenario = _chosen(
@@ -109,11 +122,11 @@ def replay(
     except ScenarioError as problem:
         raise Failure(str(problem), 2) from None
 
+    # Sessions carry the time, so that a second replay is not taken for a repetition of the first.
+    plan = Plan(scenario, f"{scenario.name}-{int(time.time())}", seed, speed, settings, (0, 1))
+
     async def publish() -> Any:
-        async with Publisher(settings) as publisher:
-            # Sessions carry the time, so that a second replay is not taken for a repetition of the first.
-            items = traffic(scenario, run=f"{scenario.name}-{int(time.time())}", seed=seed)
-            return await drive(items, publisher.send, speed=speed)
+        return await asyncio.to_thread(replay_from, processes, plan)
 
     report = run(publish())
     if json_output:
@@ -123,6 +136,49 @@ def replay(
         f"{report.chunks} chunks, {report.audio_ms / 1000:.0f} s of audio, {report.tracks} tracks in "
         f"{report.rooms} rooms, {report.elapsed_ms / 1000:.1f} s; drift p99 {report.drift.percentile(0.99):.0f} ms"
     )
+
+
+def record(
+    file: Annotated[Path, typer.Argument(help="Where to write; name it .rwrec to replay it.")],
+    topic: Annotated[list[str] | None, typer.Option(help="Topics; voice.chunks and voice.rooms if none.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so long; else at Ctrl-C.")] = None,
+    redact: Annotated[bool, typer.Option("--redact", help="Silence for audio; nothing that was said.")] = False,
+    since_start: Annotated[bool, typer.Option("--all", help="Begin with everything stored.")] = False,
+    kafka: Kafka = None,
+    json_output: Json = False,
+) -> None:
+    """Capture live topics into a file that `replay` plays onto another broker."""
+    from loadtest.recording import record as write
+    from streams.reading import RawReader
+    from streams.topics import BY_NAME, CHUNKS, ROOMS
+
+    unknown = set(topic or []) - set(BY_NAME)
+    if unknown:
+        raise Failure(f"--topic {', '.join(sorted(unknown))} is unknown; name any of {', '.join(BY_NAME)}", 2)
+    rows = [BY_NAME[name] for name in topic] if topic else [CHUNKS, ROOMS]
+    settings = settings_from(kafka=kafka)
+
+    async def capture() -> dict[str, int]:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if seconds is not None:
+            asyncio.get_running_loop().call_later(seconds, stop.set)
+        begin: Any = "earliest" if since_start else "latest"
+        async with RawReader(settings, rows, start=begin) as reader:
+
+            async def messages() -> AsyncIterator[Any]:
+                while not stop.is_set():
+                    for message in await reader.raw_poll():
+                        yield message
+
+            return await write(messages(), file, redact=redact)
+
+    counts = run(capture())
+    if json_output:
+        emit({"file": str(file), "records": counts})
+    else:
+        print(f"{file}: " + (", ".join(f"{count} of {name}" for name, count in sorted(counts.items())) or "nothing"))
 
 
 def _chosen(sources: list[str], rooms: int, tenant: str, changes: dict[str, Any]) -> Any:

@@ -78,6 +78,7 @@ async def run_demo(scenario: Scenario, settings: Settings, view: View) -> DemoRe
         here = settings.model_copy(update={"kafka": broker.bootstrap, "partitions": PARTITIONS})
         await apply_topics(here)
         view.say("starting the worker: loading models, joining consumer groups")
+        chosen: dict[str, Any] = {"policy": settings.policy} if settings.policy else {}
         worker = await stack.enter_async_context(
             WorkerProcess(
                 broker.bootstrap,
@@ -86,6 +87,7 @@ async def run_demo(scenario: Scenario, settings: Settings, view: View) -> DemoRe
                 **client_settings(broker),
                 state_dir=directory / "state",
                 cache=settings.cache,
+                **chosen,
             )
         )
         await worker.start(lambda text: view.say(f"worker: {text}"))

@@ -29,6 +29,7 @@ import av
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from loadtest.clips import RATE, Pcm
 from loadtest.ogg import OpusPages
@@ -147,10 +148,15 @@ def _resampled(blocks: Iterable[Pcm], rate: int) -> Iterator[Pcm]:
     if rate == RATE:
         yield from blocks
         return
-    stream = soxr.ResampleStream(RATE, rate, 1, dtype="int16", quality="HQ")
+    # Floats in and out: soxr dithers 16-bit results by the time of day, and two replays would differ.
+    stream = soxr.ResampleStream(RATE, rate, 1, dtype="float32", quality="HQ")
     for block in blocks:
-        yield stream.resample_chunk(block)
-    yield stream.resample_chunk(np.zeros(0, np.int16), last=True)
+        yield _rounded(stream.resample_chunk(block.astype(np.float32)))
+    yield _rounded(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+
+
+def _rounded(samples: NDArray[np.float32]) -> Pcm:
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
 
 
 def _pcm(blocks: Iterable[Pcm], codec: Codec, size_ms: int) -> Iterator[EncodedChunk]:

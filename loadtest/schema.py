@@ -243,7 +243,9 @@ class Scenario(_Model):
                     yield room, speaker, utterance
 
     def scaled(self, rooms: int, *, stagger_ms: int = 0) -> Scenario:
-        """The same scenario in ``rooms`` rooms: copies get ids ``<id>-c2``…, opened ``stagger_ms`` apart.
+        """The same scenario in ``rooms`` rooms: copies and their speakers get ids ``<id>-c2``…, ``stagger_ms`` apart.
+
+        Other people in each room: strikes follow a speaker through the rooms of a tenant.
 
         Raises:
             ScenarioError: when ``rooms`` is less than 1.
@@ -254,8 +256,10 @@ class Scenario(_Model):
         for index in range(rooms):
             turn, base = divmod(index, len(self.rooms))
             room = self.rooms[base]
-            name = room.id if turn == 0 else f"{room.id}-c{turn + 1}"
-            copies.append(room.model_copy(update={"id": name, "offset_ms": room.offset_ms + index * stagger_ms}))
+            ending = "" if turn == 0 else f"-c{turn + 1}"
+            people = tuple(s.model_copy(update={"id": f"{s.id}{ending}"}) for s in room.speakers)
+            opened = {"id": f"{room.id}{ending}", "offset_ms": room.offset_ms + index * stagger_ms}
+            copies.append(room.model_copy(update=opened | {"speakers": people}))
         return self.model_copy(update={"rooms": tuple(copies)})
 
 

@@ -79,10 +79,10 @@ def _track(scenario: Scenario, room: Room, speaker: Speaker, run: str, seed: int
 
 
 def _alike(tracks: Iterable[_Track]) -> Mapping[tuple[Speaker, Codec], list[_Track]]:
-    """Tracks of equal sound and codec, together."""
+    """Tracks of equal sound and codec, together; whose they are does not matter."""
     groups: dict[tuple[Speaker, Codec], list[_Track]] = {}
     for track in tracks:
-        groups.setdefault((track.speaker, track.codec), []).append(track)
+        groups.setdefault((track.speaker.model_copy(update={"id": ""}), track.codec), []).append(track)
     return groups
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from models.audio.codecs import RATE, Codec, Samples, open_codec
@@ -25,7 +23,7 @@ class Decoder:
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._resampler: Any = None
+        self._resampler: _Resampler | None = None
         self._rate = RATE
         self.due = 0
         self._out = 0
@@ -60,17 +58,30 @@ class Decoder:
         """The samples that the resampler holds back."""
         if self._resampler is None:
             return _NOTHING
-        rest: Samples = self._resampler.resample_chunk(_NOTHING, last=True)
-        return rest
+        return self._resampler.resample_chunk(_NOTHING, last=True)
 
 
-def _resampler(rate: int) -> Any:
-    """A streaming resampler to 16 kHz; soxr's medium quality is transparent for 16-bit speech and holds back 19 ms."""
-    if rate == RATE:
-        return None
-    import soxr
+class _Resampler:
+    """A streaming resampler to 16 kHz; soxr's medium quality is transparent for 16-bit speech and holds back 19 ms.
 
-    return soxr.ResampleStream(rate, RATE, 1, dtype="int16", quality="MQ")
+    soxr dithers 16-bit results by a generator that it seeds with the time: a replay would not give the same samples.
+    So it is fed floats, and the rounding is ours.
+    """
+
+    def __init__(self, rate: int) -> None:
+        import soxr
+
+        self._stream = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="MQ")
+
+    def resample_chunk(self, samples: Samples, *, last: bool = False) -> Samples:
+        """The next samples; with ``last`` also those that were held back."""
+        made = self._stream.resample_chunk(samples.astype(np.float32), last=last)
+        rounded: Samples = np.clip(np.rint(made), -32768, 32767).astype(np.int16)
+        return rounded
+
+
+def _resampler(rate: int) -> _Resampler | None:
+    return None if rate == RATE else _Resampler(rate)
 
 
 def open_decoder(content_type: str, *, most_seconds: float = MOST_SECONDS) -> Decoder:

@@ -92,7 +92,7 @@ def test_ids_are_unique(folder: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_bundled_ones() -> None:
-    with pytest.raises(ScenarioError, match="demo, smoke, ten_tracks"):
+    with pytest.raises(ScenarioError, match="demo, platform, smoke, ten_tracks"):
         load("nothing-of-the-kind")
 
 

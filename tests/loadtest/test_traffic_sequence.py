@@ -108,7 +108,7 @@ def test_copies_share_one_encoding(smoke: Scenario, monkeypatch: pytest.MonkeyPa
     tracks = by_track(traffic(smoke.scaled(40, stagger_ms=7)))
     assert len(tracks) == 80
     assert len(calls) == 4
-    first, copy = tracks["smoke-tea-room-seller"], tracks["smoke-tea-room-c2-seller"]
+    first, copy = tracks["smoke-tea-room-seller"], tracks["smoke-tea-room-c2-seller-c2"]
     assert all(one.payload is other.payload for one, other in zip(first, copy, strict=True))
     assert copy[0].capture_offset_ms == 14
 
