@@ -13,6 +13,7 @@ PYTEST ?=
 BENCH ?= latency
 LOAD ?=
 CHAOS ?=
+FUZZ ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,7 +34,7 @@ define timed
 	exit $$status
 endef
 
-.PHONY: help setup demo test check check-style check-types check-layers check-house check-helm format docs lock test-kafka chaos bench clean
+.PHONY: help setup demo test check check-style check-types check-layers check-house check-helm format docs lock test-kafka chaos fuzz bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -88,6 +89,9 @@ lock: $(VENV)/.step-packages ## resolve pyproject.toml anew into requirements.lo
 
 chaos: setup ## break Kafka, workers and the network on purpose (CHAOS="--scenario leaders --chunks 20000 --seed 1")
 	@$(call timed,chaos,$(BIN)/python -m tests.kafka.chaos $(CHAOS))
+
+fuzz: setup ## put mutated records into every decoder and the segment engine (FUZZ="--records 100000 --seed 1")
+	@$(call timed,fuzzing,$(BIN)/python -m tests.fuzz $(FUZZ))
 
 bench: setup ## measure what BENCHMARKS.md shows (BENCH="latency --runs 3")
 	@$(call timed,benchmark,$(BIN)/roomwarden bench $(BENCH))

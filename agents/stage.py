@@ -40,6 +40,7 @@ class Stage(ABC):
             self.name, self._publish_dead_letter, settings.dead_letter_share, settings.dead_letter_minimum
         )
         self.loaded = False
+        self._pumping: asyncio.Task[Any] | None = None
         self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         self.app.task(self._run_pump)
 
@@ -173,7 +174,14 @@ class Stage(ABC):
         self.window.revoke(partitions)
         await self.revoked(partitions)
 
+    async def rest(self) -> None:
+        """Stop publishing, before the app stops what it publishes with; what is open will be read again."""
+        if self._pumping is not None and not self._pumping.done():
+            self._pumping.cancel()
+            await asyncio.gather(self._pumping, return_exceptions=True)
+
     async def _run_pump(self) -> None:
+        self._pumping = asyncio.current_task()
         try:
             await self.pump()
         except asyncio.CancelledError:

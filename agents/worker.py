@@ -89,6 +89,7 @@ class Worker:
             await self._health.stop()
             try:
                 async with asyncio.timeout(STOP_BUDGET_S):
+                    await asyncio.gather(*(stage.rest() for stage in started))
                     await asyncio.gather(*(stage.app.stop() for stage in started), return_exceptions=True)
             except TimeoutError:
                 log.error("stop took too long; unacknowledged records will be read again", budget_s=STOP_BUDGET_S)

@@ -20,6 +20,8 @@ from streams.settings import Settings
 from streams.topics import BY_NAME, MIB, Topic
 
 MAX_MESSAGE_BYTES = 2 * MIB
+PRODUCER_PATIENCE_S = 120.0
+"""A record that Kafka has not confirmed by then ends the worker, and is made again from what was not acknowledged."""
 
 
 class _Topic(faust.Topic):
@@ -91,6 +93,8 @@ def create_app(stage: str, settings: Settings) -> StageApp:
         producer_linger=0.002,
         producer_max_batch_size=settings.producer_batch_bytes,
         producer_acks=-1,
+        # Faust waits 20 minutes: a connection that is dead without saying so must be given up, a short absence not.
+        producer_request_timeout=PRODUCER_PATIENCE_S,
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication_factor,
         topic_disable_leader=True,

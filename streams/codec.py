@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast, get_args
 
@@ -30,6 +31,8 @@ _TOPIC_OF: dict[type[Any], topics.Topic] = {t.record: t for t in topics.TOPICS i
 _ENCODER = msgspec.json.Encoder()
 _DECODERS = {t.record: msgspec.json.Decoder(t.record) for t in topics.TOPICS if t.record and t.content == "json"}
 _QUOTED = re.compile(r"(?<=Invalid enum value) .*(?= - at `)", re.DOTALL)  # the one message that repeats the value
+LAST_MS = 253_402_300_799_000.0
+"""9999-12-31T23:59:59Z, the last second that a timestamp can name."""
 UTTERANCE_CONTENT_TYPE = "audio/pcm;rate=16000"
 
 
@@ -87,7 +90,19 @@ def decode(record_type: type[R], headers: Any, value: bytes | None) -> R:
         raise BadRecord("invalid-value", f"the JSON value does not fit {topic.type}: {_misfit(error)}") from None
     if isinstance(decoded, records.Room) and ROOM_TYPES.get(envelope.type, decoded.event) != decoded.event:
         raise BadRecord("invalid-value", "field event of the JSON value contradicts header ce_type; make them agree")
+    if any(not 0.0 <= time_ms <= LAST_MS for time_ms in _times(decoded)):
+        raise BadRecord("invalid-value", "a field that ends in _ms is beyond the year 9999; give Unix milliseconds")
     return decoded
+
+
+def _times(record: Any) -> Iterator[float]:
+    """Every time and duration of a JSON record: nothing else in it is computed with before it is judged."""
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if name.endswith("_ms") and value is not None:
+            yield from value if isinstance(value, tuple) else (value,)
+        elif isinstance(value, records.Stages):
+            yield from _times(value)
 
 
 def _misfit(error: Exception) -> str:

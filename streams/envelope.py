@@ -81,7 +81,7 @@ def parse_time(text: str) -> float:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError("no offset")
-        return moment.timestamp() * 1000.0
+        return moment.astimezone(UTC).timestamp() * 1000.0  # which refuses what is year 0 or 10000 in UTC
     except (ValueError, OverflowError):
         raise BadRecord(
             "invalid-attribute", "ce_time must be RFC 3339 with an offset, like 2026-01-31T08:00:00.020Z"

@@ -17,7 +17,7 @@ from streams.admin import apply_topics
 from streams.ledger import Ledger
 from streams.settings import Settings
 from tests.support import speech
-from tests.support.processes import WorkerProcess
+from tests.support.processes import PATIENT, WorkerProcess
 from tests.support.wire import Platform, platform, unique
 from tests.support.worker_process import echo
 
@@ -97,7 +97,7 @@ def undisturbed(kind: Kind, tracks: list[list[records.Chunk]], tmp_path_factory:
 
 async def run(bootstrap: str, tracks: list[list[records.Chunk]], directory: Path, processes: list[str]) -> Said:
     """Play the track to workers, one process for each list of stages, and wait until all of it is worked off."""
-    workers = [WorkerProcess(bootstrap, directory, *stages.split()) for stages in processes]
+    workers = [WorkerProcess(bootstrap, directory, *stages.split(), variables=PATIENT) for stages in processes]
     try:
         for worker in workers:
             worker.start()
@@ -156,7 +156,7 @@ def test_an_undisturbed_worker_hears_each_sentence_once_and_accounts_for_every_m
 async def test_killed_at_every_step_it_loses_no_utterance_and_issues_no_second_takedown(
     broker: Broker, undisturbed: Said, tracks: list[list[records.Chunk]], tmp_path: Path
 ) -> None:
-    with WorkerProcess(broker.bootstrap, tmp_path) as worker:
+    with WorkerProcess(broker.bootstrap, tmp_path, variables=PATIENT) as worker:
         await until_topics(broker.bootstrap)
         async with platform(broker.bootstrap) as side:
             for sentence, moment in zip(tracks, KILL_AT, strict=True):

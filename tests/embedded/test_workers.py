@@ -15,7 +15,7 @@ from streams.admin import apply_topics
 from streams.codec import Message, encode
 from streams.settings import Settings
 from tests.support import speech
-from tests.support.processes import WorkerProcess
+from tests.support.processes import PATIENT, WorkerProcess
 from tests.support.wire import Platform, platform, replaced
 
 pytestmark = pytest.mark.timeout(600)
@@ -61,7 +61,7 @@ async def test_a_second_worker_takes_its_share_and_then_everything(
     broker: Broker, side: Platform, tmp_path: Path
 ) -> None:
     first, second = (
-        WorkerProcess(broker.bootstrap, tmp_path / str(n), HEALTH_PORT=str(number))
+        WorkerProcess(broker.bootstrap, tmp_path / str(n), variables=PATIENT, HEALTH_PORT=str(number))
         for n, number in enumerate(free_ports(2, "127.0.0.1"))
     )
     (tmp_path / "0").mkdir()

@@ -29,6 +29,9 @@ QUICK = {
     "LOG_LEVEL": "warning",
 }
 
+PATIENT = {"RW_TEST_PATIENCE_MS": "1e9"}
+"""However slow the machine, no speaker falls silent by the clock: utterances end where the audio says so."""
+
 
 class WorkerProcess:
     """One worker process; its output goes to a log file."""
@@ -40,7 +43,8 @@ class WorkerProcess:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("ROOMWARDEN_")}
         self._environment = inherited | {f"ROOMWARDEN_{name}": value for name, value in names.items()}
         # One thread each: several of these run at once, on few cores.
-        self._environment |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | (variables or {})
+        self._environment |= {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        self._environment |= variables or {}
         self._command = [sys.executable, "-m", module, *stages]
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from deploy.brokers.ports import free_ports
-from tests.support.processes import WorkerProcess
+from tests.support.processes import PATIENT, WorkerProcess
 
 POLICY = """
 policy: chaos
@@ -62,7 +62,7 @@ class Fleet:
             self.bootstrap,
             directory,
             stage,
-            variables={"RW_TEST_PATIENCE_MS": "1e9", "RW_TEST_CLOCK": str(clock)},
+            variables=PATIENT | {"RW_TEST_CLOCK": str(clock)},
             **({
                 "HEALTH_PORT": str(port), "POLICY": str(self._policy), "PRODUCER_BATCH_BYTES": "262144",
                 "COMMIT_INTERVAL_MS": "500", "SESSION_TIMEOUT_MS": "6000", "REBALANCE_TIMEOUT_MS": "6000",
