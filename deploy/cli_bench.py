@@ -9,6 +9,8 @@ import typer
 
 from deploy.cli_common import Failure, Json, emit, run, settings_from
 
+REFERENCE = Path("tests/data/replay/reference")
+
 bench = typer.Typer(help="The figures in BENCHMARKS.md.", no_args_is_help=True)
 
 
@@ -41,6 +43,53 @@ def latency(
         emit(result)
     else:
         print(table(result))
+
+
+@bench.command("speech")
+def speech(
+    reference: Annotated[
+        Path, typer.Option(help="A reference set; made by python -m loadtest.voices.reference.")
+    ] = REFERENCE,
+    rounds: Annotated[int, typer.Option(min=1, help="Times that all engines take their turn.")] = 3,
+    limit: Annotated[int, typer.Option(min=0, help="Only so many files, spread over the set; 0: all.")] = 0,
+    padding: Annotated[bool, typer.Option("--padding", help="Compare lengths of added silence instead.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Find how many speakers can be followed instead.")] = False,
+    seconds: Annotated[float, typer.Option(min=5.0, help="With --plot: how long each number of speakers talks.")] = 30,
+    picture: Annotated[Path | None, typer.Option(help="With --plot: also draw it as SVG here.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Our recogniser against faster-whisper and WhisperLive's way, on the same utterances, weights and threads."""
+    import json
+
+    from loadtest.speech import compare, material, speakers
+    from models.weights import WeightsError, find
+
+    settings = settings_from()
+    try:
+        chosen = material.load(reference, limit)
+        directory = Path(settings.whisper)
+        path = directory if directory.is_dir() else None
+        weights = find(settings.whisper, path=path, cache=settings.cache, allow_hub=settings.allow_hub)
+    except (material.NoReference, WeightsError) as problem:
+        raise Failure(str(problem)) from None
+    say = (lambda _: None) if json_output else (lambda text: typer.echo(text, err=True))
+    if plot:
+        result = run(speakers.climb(chosen, weights, settings, seconds=seconds, say=say))
+        if picture is not None:
+            picture.write_text(speakers.drawing(result), encoding="utf-8")
+        text = speakers.table(result)
+    else:
+        result = compare.compare(
+            chosen, weights.directory, rounds=rounds, threads=settings.threads, padding=padding, say=say
+        )
+        text = compare.table(result)
+    if out is not None:
+        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if json_output:
+        emit(result)
+    else:
+        print(text)
 
 
 @bench.command("load")
