@@ -120,6 +120,49 @@ def load(
     raise typer.Exit(0 if result["verdict"]["passed"] else 1)
 
 
+@bench.command("capacity")
+def capacity(
+    seconds: Annotated[float, typer.Option(min=10, help="Audio of each step.")] = 30.0,
+    bound_ms: Annotated[float, typer.Option(min=100, help="p95 from word to takedown, ms.")] = 2_000.0,
+    most_rooms: Annotated[int, typer.Option(min=1, help="Stop at so many rooms (two tracks each).")] = 100,
+    processes: Annotated[str, typer.Option(help="Processes of each stage, a curve for each.")] = "1,2",
+    peers: Annotated[bool, typer.Option(help="Also measure the peers.")] = True,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or auto.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON here.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Also draw the curves as SVG here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Speaking tracks until takedowns come late, per stage and against peers; what that means for a platform."""
+    from deploy.bench_capacity import Wanted, measure
+    from deploy.capacity import picture as draw
+    from deploy.capacity import table
+    from deploy.service import ServiceFailed
+    from loadtest.scenario import ScenarioError
+    from models.weights import WeightsError
+
+    try:
+        counts = tuple(int(part) for part in processes.split(","))
+    except ValueError:
+        raise Failure(f"--processes {processes} must be numbers and commas, like 1,2", 2) from None
+    if min(counts) < 1:
+        raise Failure("--processes must be 1 or more", 2)
+    wanted = Wanted(seconds, bound_ms, most_rooms, counts, peers)
+    try:
+        result = run(measure(wanted, settings_from(device=device)))
+    except (ScenarioError, ServiceFailed, WeightsError) as problem:
+        raise Failure(str(problem)) from None
+    if out is not None:
+        import json
+
+        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if picture is not None:
+        picture.write_text(draw(result["curves"], bound_ms))
+    if json_output:
+        emit(result)
+    else:
+        print(table(result))
+
+
 @bench.command("guard")
 def guard(
     half: Annotated[str, typer.Option(help="Which half of the sounds: judge, or fit.")] = "judge",
