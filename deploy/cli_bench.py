@@ -196,3 +196,19 @@ def guard(
         emit(result)
     else:
         print(table(result))
+
+
+@bench.command("lexicon")
+def lexicon(
+    entries: Annotated[int, typer.Option(min=1, help="Size of the lexicon.")] = 100_000,
+    sentences: Annotated[int, typer.Option(min=100, help="Sentences to look through.")] = 20_000,
+    json_output: Json = False,
+) -> None:
+    """Sentences a second with a large lexicon, against pyahocorasick, flashtext and a regular expression."""
+    from deploy.bench_lexicon import measure, table
+
+    result = measure(entries, sentences)
+    if json_output:
+        emit(result)
+    else:
+        print(table(result))

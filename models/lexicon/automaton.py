@@ -1,4 +1,4 @@
-"""The automaton: every form of every entry under one Aho-Corasick machine, walked once per text.
+"""The automata: every form of every entry, under one Aho-Corasick machine per stream.
 
 Keys carry no Python objects: a key's value is the head of a chain of (entry, form) numbers in flat arrays, so
 that 100,000 entries stay within a few hundred megabytes. Forms are expanded again when one is found.
@@ -12,20 +12,22 @@ from collections.abc import Iterator, Sequence
 import ahocorasick
 
 from models.lexicon.entries import Entry
-from models.lexicon.forms import expand
+from models.lexicon.forms import forms
 from models.lexicon.patterns import required_literal
 
 # Number of a pattern's trigger among an entry's forms.
-TRIGGER = 0xFFFF
-# Streams in the order of their numbers: a form and its stream are kept in one number.
-STREAMS = "xpqs"
+TRIGGER = 0x7FFF
+# Set in the number of a form that is what is left of an entry without its fillers.
+STRIPPED = 0x8000
+# Streams of a text, and the folded text itself for the literals of patterns.
+STREAMS = "xpqst"
 
 
 class Automaton:
-    """Finds keys of ``entries`` in a haystack."""
+    """Finds keys of ``entries`` in the streams of a text."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self._machine = ahocorasick.Automaton(ahocorasick.STORE_INTS)
+        self._machines = {name: ahocorasick.Automaton(ahocorasick.STORE_INTS) for name in STREAMS}
         self._entry = array("L")
         self._form = array("H")
         self._next = array("l")
@@ -35,34 +37,39 @@ class Automaton:
             if "pattern" in entry.match:
                 literal = required_literal(entry.text)
                 if literal:
-                    self._put(literal, number, TRIGGER)
+                    self._put("t", literal, number, TRIGGER)
                 else:
                     self.always.append(number)
                 continue
-            for index, form in enumerate(expand(entry)):
-                self._put(form.key, number, index * len(STREAMS) + STREAMS.index(form.stream))
-        self._empty = not len(self._machine)
-        if not self._empty:
-            self._machine.make_automaton()
+            for index, form in enumerate(forms(entry)):
+                self._put(form.stream, form.key, number, index | (STRIPPED if form.stripped else 0))
+        self._iterators = {}
+        for name, machine in self._machines.items():
+            if len(machine):
+                machine.make_automaton()
+                self._iterators[name] = machine.iter
 
-    def _put(self, key: str, entry: int, form: int) -> None:
-        head = self._machine.get(key, -1)
-        self._machine.add_word(key, len(self._entry))
+    def _put(self, stream: str, key: str, entry: int, form: int) -> None:
+        machine = self._machines[stream]
+        head = machine.get(key, -1)
+        machine.add_word(key, len(self._entry))
         self._entry.append(entry)
         self._form.append(form)
         self._next.append(head)
         self._length.append(len(key))
 
-    def find(self, haystack: str) -> Iterator[tuple[int, int, int, int]]:
-        """(start, end, entry number, form number) of every key in the haystack."""
-        if self._empty:
+    def find(self, stream: str, text: str) -> Iterator[tuple[int, int, int, int]]:
+        """(start, end, entry number, form number) of every key in one stream of a text."""
+        iterate = self._iterators.get(stream)
+        if iterate is None:
             return
-        for last, head in self._machine.iter(haystack):
+        for last, head in iterate(text):
             end = last + 1
+            start = end - self._length[head]
             link = head
             while link >= 0:
-                yield end - self._length[link], end, self._entry[link], self._form[link]
+                yield start, end, self._entry[link], self._form[link]
                 link = self._next[link]
 
     def __len__(self) -> int:
-        return len(self._machine)
+        return sum(map(len, self._machines.values()))

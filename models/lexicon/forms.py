@@ -24,7 +24,7 @@ MAX_FORMS = 72
 _LONGEST_MIXED = 4
 _LONGEST_INITIALS = 8
 _MIN_INITIALS = 3
-_MIN_SKELETON = 4
+_MIN_SKELETON = 2
 _MIN_SQUEEZED = 3
 _MIN_NAME = 6
 # Two-letter abbreviations that everybody reads as the phrase; others are too often something else.
@@ -64,26 +64,31 @@ def aliases() -> dict[str, tuple[str, ...]]:
     return table
 
 
-@lru_cache(maxsize=1 << 14)
-def expand(entry: Entry) -> tuple[Form, ...]:
+def forms(entry: Entry) -> tuple[Form, ...]:
     """Every form of an entry, without repeats; pattern entries have none."""
     if "pattern" in entry.match:
         return ()
-    forms = itertools.islice(_forms(entry), MAX_FORMS)
-    return tuple(dict.fromkeys(form for form in forms if form.key.strip()))
+    made = itertools.islice(_forms(entry), MAX_FORMS)
+    return tuple(dict.fromkeys(form for form in made if form.key.strip()))
+
+
+# The forms of entries that were found lately; building a lexicon goes past it.
+expand = lru_cache(maxsize=1 << 14)(forms)
 
 
 def _forms(entry: Entry) -> Iterator[Form]:
     folded = fold(entry.text)
     bare = FILLER_VARIANT.apply(folded)
     if bare != folded and len(tokenise(bare)) > 1:
-        yield Form("x", streams(bare).x, stripped=bare)
-        if "phonetic" in entry.match and not any(t.kind == "w" for t in tokenise(bare)):
+        if _sounds_suffice(entry, tokenise(bare)):
             for form in _sound_forms(tokenise(bare)):
                 yield form._replace(stripped=bare)
+        else:
+            yield Form("x", streams(bare).x, stripped=bare)
     tokens = tokenise(folded)
     latin = all(t.kind == "w" for t in tokens)
-    yield Form("x", streams(folded).x)
+    if not _sounds_suffice(entry, tokens):
+        yield Form("x", streams(folded).x)
     if latin:
         yield from _latin_forms(entry, tokens)
         yield from _alias_forms(entry, folded)
@@ -99,14 +104,19 @@ def _forms(entry: Entry) -> Iterator[Form]:
             yield from _initial_forms(folded, tokens)
 
 
+def _sounds_suffice(entry: Entry, tokens: list[Token]) -> bool:
+    """Whether the entry's own characters are found by their sounds already: the usual reading is always a form."""
+    return "phonetic" in entry.match and len(tokens) > 1 and all(t.kind == "h" and _sounds_of(t) for t in tokens)
+
+
 def _latin_forms(entry: Entry, tokens: list[Token]) -> Iterator[Form]:
     letters = "".join(t.text for t in tokens)
     if len(letters) >= _MIN_SQUEEZED:
         yield Form("q", words.squeeze(letters))
     if "phonetic" in entry.match:
         names = [t for t in tokens if is_name(t)]
-        sounds = words.skeleton(words.squeeze(letters))
-        if names and len(sounds) >= _MIN_SKELETON - (len(tokens) > 1):
+        sounds = words.squeeze("".join(t.word.s for t in tokens if t.word))
+        if names and len(sounds) >= _MIN_SKELETON + (len(tokens) > 1):
             yield Form("s", sounds)
     if "phonetic" in entry.match or "initials" in entry.match:
         spoken = [pinyin.split_pinyin(t.text) for t in tokens]

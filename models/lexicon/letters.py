@@ -82,14 +82,14 @@ def compare_letters(
             return -1  # the exact form says it
         if not same_word(said, target, tally):
             return -1
-    elif not _compare_heard(tokens, wanted, tally):
+    elif not compare_heard(tokens, wanted, tally):
         return -1
     if not same_words:
         _tally_split(found, tokens, wanted, tally)
     return last
 
 
-def _compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> bool:
+def compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> bool:
     """Everyday words must be the entry's own; what is left between them must sound like its name."""
     head = 0
     while head < min(len(tokens), len(wanted)) and words.inflects(tokens[head].text, wanted[head].text):
@@ -107,13 +107,14 @@ def _compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> bo
     # Each letter too many or too few costs at least a vowel; runs are reduced before the distance is taken.
     if abs(len(words.squeeze(left)) - len(words.squeeze(right))) * words.VOWEL_EDIT > limit + words.VOWEL_EDIT:
         return False
-    distance = words.heard_distance(left, right)
-    if distance > limit:
-        return False
-    local = PRIOR - plausibility(said, 0, len(said)) - distance
+    local = PRIOR - plausibility(said, 0, len(said))
     if all(t.word is not None and t.word.common for t in said) and len(said) > 1:
         local -= SPLIT_COMMON
-    if local < (NAMED_MARGIN if head + tail >= 2 else CHANGED_MARGIN):
+    local -= NAMED_MARGIN if head + tail >= 2 else CHANGED_MARGIN
+    if local < 0.0:
+        return False
+    distance = words.heard_distance(left, right)
+    if distance > min(limit, local):
         return False
     tally.heard = True
     tally.add(distance, f"{' '.join(t.text for t in said)} sounds like {' '.join(t.text for t in names)}")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from models.lexicon.automaton import STREAMS, TRIGGER, Automaton
+from models.lexicon.automaton import STRIPPED, Automaton
 from models.lexicon.entries import Entry, parse_lexicon, read_lexicon_files, version_of
 from models.lexicon.forms import expand
 from models.lexicon.patterns import find_pattern
+from models.lexicon.screen import han_margin, heard, on_edges
 from models.lexicon.verify import verify
 from models.text.fold import Traced, fold, trace
 from models.text.pinyin import code_tables
-from models.text.streams import Stream, TracedStreams, streams, tokenise, trace_streams
-from models.text.variants import VARIANTS, Variant, censored_variant
+from models.text.streams import Stream, Streams, TracedStreams, streams, tokenise, trace_streams
+from models.text.variants import LIGHT_VARIANT, VARIANTS, Variant, censored_variant
 
 # Longest text that is looked at; an utterance of 12 s has about 80 syllables.
 LONGEST_TEXT = 2000
@@ -69,40 +69,42 @@ class Lexicon:
     def find(self, text: str) -> tuple[Hit, ...]:
         """Hits in ``text`` in the order of their spans; the best one of each entry and place."""
         text = text[:LONGEST_TEXT]
-        candidates, patterns = self._candidates(text)
-        hits = [hit for number in patterns for hit in self._pattern_hits(number, text)]
+        folded = fold(text)
+        candidates = list(self._candidates(folded))
+        patterns = {entry for _, _, entry, _ in self._automaton.find("t", folded)}.union(self._automaton.always)
+        hits = [hit for number in sorted(patterns) for hit in self._pattern_hits(number, text)]
         if candidates:
             hits += self._verified(text, candidates)
         return _best(hits)
 
-    def _candidates(self, text: str) -> tuple[list[_Candidate], list[int]]:
-        """(view, start, end, entry, form) of each key found, and the patterns worth trying."""
-        folded = fold(text)
-        pieces: list[str] = []
-        origin: list[tuple[int, str]] = []
+    def _candidates(self, folded: str) -> Iterator[_Candidate]:
+        """What may hold, view by view: keys that begin and end with words and are likely enough where they stand."""
+        base: Streams | None = None
         for view, rewritten in self._views(folded):
-            found = streams(rewritten, second=view == _SECOND)
-            for name, piece in zip(STREAMS, found, strict=True):
-                if piece and (view != _SECOND or name == "p"):
-                    pieces.append(piece)
-                    origin.append((view, name))
-        candidates: list[_Candidate] = []
-        patterns = set(self._automaton.always)
-        offsets: list[int] = []
-        total = 0
-        for piece in pieces:
-            offsets.append(total)
-            total += len(piece) + 1
-        for start, end, entry, form in self._automaton.find("\n".join(pieces)):
-            if form == TRIGGER:
-                patterns.add(entry)
+            found = streams(rewritten, view == _SECOND, view not in {_SECOND, _LIGHT})
+            base = base or found
+            # Words that are joined, split or misheard are not sought around words left out as well.
+            names = "p" if view == _SECOND else "xp" if view == _LIGHT else "xpqs"
+            han = found.x if view in {0, _SECOND} and not base.q else ""
+            for name in names:
+                piece = getattr(found, name)
+                if piece:
+                    yield from self._in_stream(name, view, piece, found, getattr(base, name) if view else "", han)
+
+    def _in_stream(
+        self, name: str, view: int, piece: str, found: Streams, before: str, han: str
+    ) -> Iterator[_Candidate]:
+        edges = found.edges["pqs".index(name)] if name != "x" else ()
+        for start, end, number, form in self._automaton.find(name, piece):
+            if edges and not on_edges(piece, start, end, edges):
                 continue
-            index = bisect_right(offsets, start) - 1
-            view, name = origin[index]
-            number, stream = divmod(form, len(STREAMS))
-            if STREAMS[stream] == name:
-                candidates.append((view, start - offsets[index], end - offsets[index], entry, number))
-        return candidates, sorted(patterns)
+            if before and not form & STRIPPED and piece[start:end] in before:
+                continue  # the text as it is says the same
+            if name == "s" and not heard(self.entries[number], found, start, end):
+                continue
+            if han and name == "p" and han_margin(self.entries[number], han, start, end) < 0.0:
+                continue
+            yield view, start, end, number, form & ~STRIPPED
 
     def _views(self, folded: str) -> Iterable[tuple[int, str]]:
         yield 0, folded
@@ -157,6 +159,7 @@ class Lexicon:
 
 
 _SECOND = len(VARIANTS) + 2
+_LIGHT = VARIANTS.index(LIGHT_VARIANT) + 1
 _VIEW_NAMES = ("", *(v.name for v in VARIANTS), "censored", "readings")
 
 

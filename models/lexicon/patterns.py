@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from models.text.fold import fold_char, trace
+from models.text.fold import fold, fold_char, trace
 
 # Beyond this a text is no utterance; the cut bounds the time of any admitted pattern.
 LONGEST_TEXT = 600
@@ -91,5 +91,8 @@ def find_pattern(pattern: str, text: str) -> Sequence[tuple[int, int]]:
     spans = [m.span() for m in written.finditer(text) if m.end() > m.start()]
     if spans:
         return spans
+    folded = fold(text)
+    if folded == text or not simplified.search(folded):
+        return []
     traced = trace(text)
     return [traced.span(m.start(), m.end()) for m in simplified.finditer(traced.text) if m.end() > m.start()]

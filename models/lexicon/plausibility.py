@@ -10,7 +10,7 @@ from models.text import words
 from models.text.streams import Token, TracedStreams
 
 # Characters of context on each side that take part in the weighing.
-_CONTEXT = 4
+CONTEXT = 4
 # Log probability of a digit, a lone letter, a pinyin syllable in Latin letters, and a word without vowels.
 _DIGIT = -6.0
 _LETTER = -7.5
@@ -65,9 +65,9 @@ def margin_of(
         return -math.inf
     first, last = inside[0], inside[-1]
     left, right = first, last + 1
-    while left > 0 and first - left < _CONTEXT and tokens[left - 1].kind == "h":
+    while left > 0 and first - left < CONTEXT and tokens[left - 1].kind == "h":
         left -= 1
-    while right < len(tokens) and right - last - 1 < _CONTEXT and tokens[right].kind == "h":
+    while right < len(tokens) and right - last - 1 < CONTEXT and tokens[right].kind == "h":
         right += 1
     meant = plausibility(tokens, left, first) + plausibility(tokens, last + 1, right)
     meant += max(PRIOR, _own(entry)) + plausibility(extra, 0, len(extra))

@@ -3,7 +3,7 @@
     x  characters        Han and digits as they are, each Latin word as its stem between spaces:  "加我 wechat "
     p  sounds            one code per syllable (Han, digits, pinyin words), other Latin letters as they are, no spaces
     q  squeezed letters  the Latin letters of a stretch without Han, no spaces, runs reduced:     "adeonwechat"
-    s  skeleton          q as consonants heard
+    s  skeleton          the same words as consonants heard
 
 ``streams`` builds the strings for the hot path; ``trace_streams`` builds the same with, per character, the token
 it came from. Variants of a text (fillers dropped, second readings…) are streams of the rewritten text.
@@ -12,6 +12,7 @@ it came from. Variants of a text (fillers dropped, second readings…) are strea
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -45,6 +46,7 @@ class Word(NamedTuple):
     letters: str
     x: str
     q: str
+    s: str
     sounds: tuple[str, ...]  # pinyin syllables, () if it is none
     common: bool  # an everyday English word
     start: int  # offset in the token
@@ -79,27 +81,27 @@ def word_forms(token: str) -> tuple[Word, ...]:
     out = []
     for start, end, text in pieces:
         if text[0].isdigit():
-            out.append(Word(text, text, "", (), False, start, end))
+            out.append(Word(text, text, "", "", (), False, start, end))
             continue
         sounds = pinyin.split_pinyin(text)
         common = words.english_log_probability(text) == words.COMMON_EN
-        out.append(Word(text, words.stem(text), words.squeeze(text), sounds, common, start, end))
+        squeezed = words.squeeze(text)
+        out.append(Word(text, words.stem(text), squeezed, words.skeleton(squeezed), sounds, common, start, end))
     return tuple(out)
 
 
 @lru_cache(maxsize=1 << 16)
-def _joined(token: str, as_pinyin: bool) -> tuple[str, str, str]:
-    """x, p and q contributions of one token."""
-    x: list[str] = []
-    p: list[str] = []
-    q: list[str] = []
+def _pieces(token: str, as_pinyin: bool) -> tuple[tuple[str, str, str, str, Word], ...]:
+    """x, p, q and s contributions of each word of one token, and the word."""
     code = pinyin.codes()
+    out = []
     for word in word_forms(token):
-        digits = word.letters[0].isdigit()
-        x.append(word.x if digits else f" {word.x} ")
-        p.append("".join(code[s] for s in word.sounds) if as_pinyin and word.sounds else word.letters)
-        q.append("|" if digits else word.q)
-    return "".join(x), "".join(p), "".join(q)
+        if word.letters[0].isdigit():
+            out.append((word.x, word.letters, "|", "|", word))
+        else:
+            sounds = "".join(code[s] for s in word.sounds) if as_pinyin else ""
+            out.append((f" {word.x} ", sounds or word.letters, word.q, word.s, word))
+    return tuple(out)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -115,39 +117,58 @@ def _codes(second: bool) -> dict[int, str]:
 
 
 class Streams(NamedTuple):
-    """The strings of one text; q and s are empty without Latin letters."""
+    """The strings of one text; q and s are empty without Latin letters.
+
+    ``words`` are the Latin words in order, the ``ends`` say where each of them ends in p, q and s, and so where words
+    begin, save after what is no word.
+    """
 
     x: str
     p: str
     q: str
     s: str
+    words: Sequence[Word] = ()
+    edges: tuple[Sequence[int], Sequence[int], Sequence[int]] = ((), (), ())
+    s_ends: Sequence[int] = ()
 
 
-def streams(folded: str, second: bool = False) -> Streams:
-    """Streams of a folded text; ``second``: heteronyms by their second reading."""
+def streams(folded: str, second: bool = False, letters: bool = True) -> Streams:
+    """Streams of a folded text; ``second``: heteronyms by their second reading; without ``letters``, no q and s."""
     first = _codes(second)
     if not _LATIN.search(folded):
         x = folded.translate(_DROP)
         return Streams(x, x.translate(first), "", "")
     parts = _WORD.split(folded)
-    as_pinyin = any(_speaks_pinyin(w) for w in parts[1::2])
-    xs: list[str] = []
-    ps: list[str] = []
-    qs: list[str] = []
+    as_pinyin = any(map(_speaks_pinyin, parts[1::2]))
+    x = p = q = s = ""
+    words_: list[Word] = []
+    p_edges, q_edges, s_edges, s_ends = [0], [0], [0], []
     for i, part in enumerate(parts):
         if i % 2:
-            x, p, q = _joined(part, as_pinyin)
-            xs.append(x)
-            ps.append(p)
-            qs.append(q)
+            for x_piece, p_piece, q_piece, s_piece, word in _pieces(part, as_pinyin):
+                x += x_piece
+                p_edges.append(len(p))
+                p += p_piece
+                p_edges.append(len(p))
+                if letters:
+                    q += q_piece[1:] if q[-1:] == q_piece[0] else q_piece
+                    q_edges.append(len(q))
+                    s += s_piece[1:] if s_piece and s[-1:] == s_piece[0] else s_piece
+                    s_edges.append(len(s))
+                    if word.q:
+                        words_.append(word)
+                        s_ends.append(len(s))
         elif part not in {"", " "}:
             gap = part.translate(_DROP)
             if gap:
-                xs.append(gap)
-                ps.append(gap)
-                qs.append("|")
-    q = words.squeeze("".join(qs))
-    return Streams("".join(xs).replace("  ", " "), "".join(ps).translate(first), q, words.skeleton(q))
+                x += gap
+                p += gap
+                if letters:
+                    q += "" if q[-1:] == "|" else "|"
+                    s += "" if s[-1:] == "|" else "|"
+                    q_edges.append(len(q))
+                    s_edges.append(len(s))
+    return Streams(x.replace("  ", " "), p.translate(first), q, s, words_, (p_edges, q_edges, s_edges), s_ends)
 
 
 # --- the slow path: the same with origins ----------------------------------------------------------------------
@@ -213,12 +234,13 @@ def trace_streams(traced: Traced, second: bool = False) -> TracedStreams:
     code = pinyin.codes()
     first = _codes(second)
     as_pinyin = any(_speaks_pinyin(m.group()) for m in _WORD.finditer(traced.text))
-    x, p, q = _Builder(), _Builder(), _Builder()
+    x, p, q, s = _Builder(), _Builder(), _Builder(), _Builder()
     for index, token in enumerate(tokens):
         if token.word is None:
             x.add(token.text, index)
             p.add(token.text.translate(first), index)
             q.add("|", -1)
+            s.add("|", -1)
             continue
         if not x.ends_with(" "):
             x.add(" ", -1)
@@ -229,8 +251,10 @@ def trace_streams(traced: Traced, second: bool = False) -> TracedStreams:
         else:
             p.add(token.word.letters, index)
         q.add(token.word.q, index)
-    squeezed = q.squeezed() if _LATIN.search(traced.text) else Stream("", [])
-    return TracedStreams(traced, tokens, x.stream(), p.stream(), squeezed, _skeleton_stream(squeezed))
+        s.add(token.word.s, index)
+    if not _LATIN.search(traced.text):
+        q = s = _Builder()
+    return TracedStreams(traced, tokens, x.stream(), p.stream(), q.squeezed(), s.squeezed())
 
 
 class _Builder:
@@ -253,9 +277,3 @@ class _Builder:
     def squeezed(self) -> Stream:
         kept = [i for i, c in enumerate(self._chars) if i == 0 or c != self._chars[i - 1]]
         return Stream("".join(self._chars[i] for i in kept), [self._tokens[i] for i in kept])
-
-
-def _skeleton_stream(q: Stream) -> Stream:
-    """Skeleton of q with origins: each consonant belongs to the token of the letter where its sound begins."""
-    text, origins = words.skeleton_with_origins(q.text)
-    return Stream(text, [q.tokens[i] for i in origins])

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -188,32 +187,6 @@ def skeleton(word: str) -> str:
     A rough phonetic key in the manner of Metaphone; it only proposes, ``heard_distance`` decides.
     """
     return squeeze(_DIGRAPHS.sub(lambda m: _DIGRAPH_SOUND[m.group()], word).translate(_SOUND))
-
-
-def skeleton_with_origins(word: str) -> tuple[str, list[int]]:
-    """``skeleton`` and, for each of its characters, the index of the letter where that sound begins."""
-    sounds: list[str] = []
-    origins: list[int] = []
-    position = 0
-
-    def put(text: str, index: int, step: int) -> None:
-        for char in text.translate(_SOUND):
-            if not sounds or sounds[-1] != char:
-                sounds.append(char)
-                origins.append(index)
-            index += step
-
-    for match in _DIGRAPHS.finditer(word):
-        _put_letters(word, position, match.start(), put)
-        put(_DIGRAPH_SOUND[match.group()], match.start(), 0)
-        position = match.end()
-    _put_letters(word, position, len(word), put)
-    return "".join(sounds), origins
-
-
-def _put_letters(word: str, start: int, end: int, put: Callable[[str, int, int], None]) -> None:
-    for index in range(start, end):
-        put(word[index], index, 0)
 
 
 def _drop_cost(char: str) -> float:

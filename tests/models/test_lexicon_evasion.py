@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from models.findings import _border_hits
 from models.lexicon import starter_lexicon
+from models.strikes import Tail
 
 DATA = Path(__file__).parents[1] / "data" / "judge"
-# Bounds of the issue for the development sentences. The held-out innocents are look-alikes chosen one by one to
-# deceive; for them the bound is what was measured before anybody looked at the failures.
-MIN_RECALL = 0.95
-MAX_FALSE = {"development": 0.01, "held out": 0.03}
+# The innocents held out were chosen one by one to deceive; their bound is what was measured, not the aim (1 %).
+MIN_RECALL = {"development": 0.95, "held out first": 0.95, "held out second": 0.95}
+MAX_FALSE = {"development": 0.01, "held out first": 0.03, "held out second": 0.03}
 
 
 def load(name: str) -> dict:
@@ -21,11 +22,20 @@ def load(name: str) -> dict:
 
 
 def suites() -> dict[str, tuple[dict, dict]]:
-    held = load("evasion_heldout.yaml")
+    first, second = load("evasion_heldout.yaml"), load("evasion_second.yaml")
     return {
         "development": (load("evasion_disguised.yaml"), load("evasion_innocent.yaml")),
-        "held out": (held["disguised"], held["innocent"]),
+        "held out first": (first["disguised"], first["innocent"]),
+        "held out second": (second["disguised"], second["innocent"]),
     }
+
+
+def said(utterances: str | list[str]) -> tuple[str, Tail | None]:
+    """The last utterance, and the one before it in the memory of the judge."""
+    if isinstance(utterances, str):
+        return utterances, None
+    before, last = utterances
+    return last, Tail("u1", 0, 0.0, 1000.0, before)
 
 
 def table(title: str, rows: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
@@ -41,19 +51,21 @@ def count(values: Iterable[bool]) -> tuple[int, int]:
     return sum(seen), len(seen)
 
 
-@pytest.mark.parametrize("suite", ["development", "held out"])
+@pytest.mark.parametrize("suite", MIN_RECALL)
 def test_recall_and_false_alarms(suite):
     lexicon = starter_lexicon()
     disguised, innocent = suites()[suite]
 
-    def found(category: str, text: str) -> bool:
-        return any(h.category.split("/")[0] == category for h in lexicon.find(text))
+    def found(category: str, utterances: str | list[str]) -> bool:
+        text, before = said(utterances)
+        hits = [*lexicon.find(text), *(_border_hits(text, before.text, lexicon, ()) if before else ())]
+        return any(h.category.split("/")[0] == category for h in hits)
 
     recalled = {kind: count(found(c, t) for c, t in rows) for kind, rows in disguised.items()}
     accused = {kind: count(bool(lexicon.find(str(t))) for t in rows) for kind, rows in innocent.items()}
     hits, of = table(f"{suite}: disguised sentences found, by kind of disguise", recalled)
     alarms, among = table(f"{suite}: innocent sentences accused, by kind of likeness", accused)
-    assert hits / of >= MIN_RECALL
+    assert hits / of >= MIN_RECALL[suite]
     assert alarms / among <= MAX_FALSE[suite]
 
 
