@@ -136,7 +136,7 @@ def _matchers(listed: Sequence[Entry]) -> list[Matcher]:
     try:
         import flashtext
     except ImportError:
-        pass  # the table then has one row fewer; `pip install flashtext` adds it
+        pass  # the table then has one row fewer; the bench extra adds it
     else:
         out.append(_built("flashtext", 10**9, lambda: _flashtext(flashtext, plain)))
     out.append(_built("compiled regular expression", REGEX_SENTENCES, lambda: _alternation(plain)))
