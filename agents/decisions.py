@@ -23,9 +23,9 @@ def sign(value: bytes, key: str) -> str:
 
 
 def risk_record(
-    finding: records.Finding, risk: Risk, takedown_ids: list[str], versions: tuple[str, str], stages: records.Stages
+    finding: records.Finding, risk: Risk, decision: Decision, versions: tuple[str, str], stages: records.Stages
 ) -> records.Risk:
-    """The record of a risk; ``versions`` of policy and lexicon."""
+    """The record of a risk of a decision; ``versions`` of policy and lexicon."""
     hit = risk.hits[0]
     return records.Risk(
         risk_id=risk.id,
@@ -45,8 +45,8 @@ def risk_record(
         span_text=risk.text_span,
         span_ms=risk.span_ms,
         transcript=finding.transcript,
-        explain={"hits": [asdict(hit) for hit in risk.hits]},
-        takedown_ids=takedown_ids,
+        explain={"hits": [asdict(hit) for hit in risk.hits], "rule": decision.rules.get(risk.id)},
+        takedown_ids=[takedown.id for takedown in decision.takedowns],
         policy_version=versions[0],
         lexicon_version=versions[1],
         stages=stages,

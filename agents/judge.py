@@ -214,7 +214,7 @@ class Judging(Stage):
     ) -> None:
         versions = (basis.policy_version, basis.lexicon_version)
         stages = msgspec.structs.replace(finding.stages, judged_ms=self._now_ms())
-        risks = [risk_record(finding, risk, basis.takedown_ids, versions, stages) for risk in decision.risks]
+        risks = [risk_record(finding, risk, decision, versions, stages) for risk in decision.risks]
         issued = [(takedown, finding.revision) for takedown in decision.takedowns]
         beside: list[records.Record] = [*risks, basis]
         await self._send(issued, stages, beside=[*beside, sighting] if sighting else beside)

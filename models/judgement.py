@@ -8,7 +8,7 @@ against one stretch of speech that a cut has put into two utterances.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -60,6 +60,8 @@ class Decision:
     risks: tuple[Risk, ...]
     takedowns: tuple[Takedown, ...]
     state: SpeakerState
+    rules: Mapping[str, str] = field(default_factory=dict)
+    """Risk id to the rule that covers it, whether or not it acted; risks that no rule is about are left out."""
 
 
 class Judge:
@@ -114,9 +116,10 @@ class Judge:
         self, heard: Heard, rules: Rules, found: tuple[Risk, ...], charges: Sequence[Charge], state: SpeakerState
     ) -> Decision:
         # What this very revision led to before, it leads to again: a replay must repeat its commands.
+        covered = {risk.id: charge.rule.id for charge in charges for risk in charge.risks}
         again = [c for c in state.causes if c.utterance_id == heard.utterance_id and c.revision == heard.revision]
         if again:
-            return Decision(found, tuple(_restored(c.takedown) for c in again), state)
+            return Decision(found, tuple(_restored(c.takedown) for c in again), state, covered)
         due: list[tuple[Charge, str, int, float]] = []
         for charge in charges:
             if acted_before(charge, heard, state) or not may_act(charge, heard, rules, state):
@@ -140,7 +143,7 @@ class Judge:
             )
             if not takedown.dry_run:
                 state = state.with_strike(heard.utterance_id, heard.end_ms, weight(charge.rule))
-        return Decision(found, tuple(takedowns), state)
+        return Decision(found, tuple(takedowns), state, covered)
 
     def _takedown(
         self, heard: Heard, rules: Rules, charge: Charge, action: str, ttl_s: int, strikes: float

@@ -248,7 +248,10 @@ async def test_new_policies_are_used_from_the_next_finding_on_and_the_refused_ar
     (letter,) = run.producer.dead
     assert (letter["rw_reason"], letter["rw_topic"], letter["rw_offset"]) == ("invalid-policy", "policy.changes", "7")
     assert [t.action for t in run.of(records.Takedown)][:2] == ["warn", "review"]
-    versions = [(r.policy_version, r.lexicon_version) for r in run.of(records.Risk) if r.utterance_id == "ut_1"]
+    risks = [r for r in run.of(records.Risk) if r.utterance_id == "ut_1"]
+    assert {r.explain["rule"] for r in risks} == {"r"}
+    assert all({"list", "entry", "span", "match", "explain"} <= hit.keys() for r in risks for hit in r.explain["hits"])
+    versions = [(r.policy_version, r.lexicon_version) for r in risks]
     assert set(versions) == {(load_policy(document).version, files.lexicon.version)}
     counted = stage.metrics.registry.get_sample_value("roomwarden_policy_changes_total", {"result": "taken"})
     assert counted == 2.0

@@ -26,6 +26,7 @@ EXCHANGED_S = 1.0
 """What one worker issued is known to the other within a poll; nothing on the wire says when."""
 POLICY = """policy: sticks
 acknowledge: {within_s: 1, repeats: 1}
+incidents: {rooms: 3, within_s: 60}
 strikes:
   ladder: [{strikes: 1, action: warn}, {strikes: 2, action: mute, ttl_s: 600}, {strikes: 3, action: kick, ttl_s: 600}]
 rules: [{id: r, category: '*', action: escalate}]
@@ -77,6 +78,10 @@ async def test_takedowns_stick_over_rooms_workers_and_returns(broker: Broker, tm
             warn, mute, kick = issued("warn")[0], issued("mute")[0], issued("kick")[0]
             assert [t.target.room for t in (warn, mute, kick)] == rooms
             assert {o.partition for o in side.seen if isinstance(o.record, records.Takedown)} == {0, 1}
+
+            # The same words in three rooms, whose findings lie on both workers, are one incident.
+            (incident,) = await side.until(lambda: side.of(records.Incident), "the incident")
+            assert {room.room for room in incident.rooms} == set(rooms)
 
             # Nobody answers: sent again, then given to a person. Whoever was answered is left alone.
             await side.until(lambda: issued("kick", 2), "the repeat")

@@ -160,6 +160,74 @@ def test_shadow_mode_decides_but_does_not_count():
     assert state.strikes == ()
 
 
+def ruled(policy: str = "", rule: str = "") -> Judge:
+    """A judge by one rule for everything."""
+    return Judge(LEXICON, load_policy(f"policy: p\n{policy}rules: [{{id: a, category: '*', {rule}}}]\n"))
+
+
+def test_shadow_mode_of_one_rule_goes_before_that_of_the_policy():
+    def dry(policy: str, rule: str) -> list[bool]:
+        decisions, state = run(heard("加我微信"), judge=ruled(policy, rule))
+        assert (state.strikes == ()) == decisions[0].takedowns[0].dry_run
+        assert decisions[0].takedowns[0].strike == (0.0 if decisions[0].takedowns[0].dry_run else 1.0)
+        return [t.dry_run for t in decisions[0].takedowns]
+
+    assert dry("", "action: warn, dry_run: true") == [True]
+    assert dry("dry_run: true\n", "action: warn, dry_run: false") == [False]
+    assert dry("dry_run: true\n", "action: warn") == [True]
+
+
+def test_a_rule_rests_after_it_has_acted_in_its_room_and_then_acts_again():
+    judge = ruled("cooldown_s: 60\n", "action: warn")
+    speech = [heard("加我微信", f"u{i}", start_ms=1000.0 * at) for i, at in enumerate((0, 30, 59, 62, 100))]
+    assert actions(*speech, judge=judge) == [["warn"], [], [], ["warn"], []]
+    elsewhere = replace(speech[1], room="another")
+    assert actions(speech[0], elsewhere, judge=judge) == [["warn"], ["warn"]]
+    assert actions(*speech[:2], judge=ruled("cooldown_s: 60\n", "action: warn, cooldown_s: 0")) == [["warn"], ["warn"]]
+
+
+def test_quiet_rooms_are_judged_like_others():
+    loud, quiet = (
+        run(heard("加我微信", room_type="study"), judge=ruled(f"quiet_rooms: [{rooms}]\n", "action: warn"))[0][0]
+        for rooms in ("", "study")
+    )
+    assert [t.action for t in quiet.takedowns] == [t.action for t in loud.takedowns] == ["warn"]
+    assert quiet.risks == loud.risks
+
+
+def test_times_to_live_come_from_the_rule_then_from_the_rung():
+    ladder = "strikes: {ladder: [{strikes: 1, action: warn}, {strikes: 2, action: mute, ttl_s: 120}]}\n"
+
+    def lasting(rule: str) -> list[tuple[str, int]]:
+        speech = [heard("加我微信", f"u{i}", start_ms=i * 60_000.0) for i in range(2)]
+        return [(t.action, t.ttl_s) for d in run(*speech, judge=ruled(ladder, rule))[0] for t in d.takedowns]
+
+    assert lasting("action: kick, ttl_s: 30") == [("kick", 30), ("kick", 30)]
+    assert lasting("action: escalate") == [("warn", 0), ("mute", 120)]
+    assert lasting("action: escalate, ttl_s: 45") == [("warn", 45), ("mute", 45)]
+    assert lasting("action: escalate, at_least: mute") == [("mute", 120), ("mute", 120)]
+
+
+def test_a_strike_counts_half_after_each_half_life_and_nothing_after_the_window():
+    judge = ruled("strikes: {half_life_s: 100, window_s: 250}\n", "action: escalate")
+
+    def strikes_after(seconds: float) -> float:
+        speech = heard("加我微信", end_ms=0.0), heard("加我微信", "u2", start_ms=1000.0, end_ms=1000.0 * seconds)
+        return run(*speech, judge=judge)[0][1].takedowns[0].strikes
+
+    assert [strikes_after(s) for s in (100, 200, 250, 251)] == [1.5, 1.25, pytest.approx(1.177, abs=1e-3), 1.0]
+
+
+def test_a_decision_names_the_rule_of_each_risk_also_where_it_does_not_act():
+    (mild,), _ = run(heard("加我微信", trusted=True))
+    assert mild.takedowns == ()
+    assert set(mild.rules.values()) == {"contact"}
+    assert set(mild.rules) == {r.id for r in mild.risks}
+    (unruled,), _ = run(heard("加我微信"), judge=Judge(LEXICON, load_policy(
+        "policy: p\nrules: [{id: a, category: drugs, action: warn}]\n")))  # fmt: skip
+    assert (len(unruled.risks) > 0, unruled.rules) == (True, {})
+
+
 def test_repeated_findings_only():
     judge = Judge(
         LEXICON,
