@@ -14,6 +14,7 @@ from faust.exceptions import ConsumerNotStarted
 from streams import records
 from streams.app import Publisher, StageApp, create_app, topic
 from streams.codec import encode
+from streams.consuming import OTHERS_FIRST
 from streams.delivery import AckWindow, DeadLetters, Partition, Received, Slot
 from streams.envelope import BadRecord, Headers
 from streams.health import StageHealth
@@ -113,12 +114,18 @@ class Stage(ABC):
             return []
         recovered = sum(offset for offset in app.tables.recovery.active_offsets.values() if offset)
         held = [
-            Standing(f"{self.name}: rebalance", (app.rebalancing_count, recovered), app.rebalancing),
-            Standing(f"{self.name}: open records", (self.window.finished,), self.window.outstanding > 0),
+            Standing("rebalance", (app.rebalancing_count, recovered), app.rebalancing),
+            Standing("open records", (self.window.finished,), self.window.outstanding > 0),
         ]
-        if app.rebalancing or not self.partitions():
-            return held
-        return held + [replace(x, what=f"{self.name}: {x.what}") for x in app.consumer.standings()]
+        for event in self.window.oldest():
+            where = f"{event.message.topic} {event.message.partition}"
+            held.append(Standing(f"oldest record of {where}", (event.message.offset,), True, OTHERS_FIRST))
+        if self.partitions() and not app.rebalancing:
+            partitions = app.consumer.standings()
+            held += partitions
+            read = tuple(mark for standing in partitions for mark in standing.marks)
+            held.append(Standing("everything", (self.window.finished, *read), any(x.waits for x in partitions)))
+        return [replace(standing, what=f"{self.name}: {standing.what}") for standing in held]
 
     def partitions(self) -> set[Partition]:
         """What this worker reads at present."""

@@ -37,6 +37,9 @@ THREAD_CALLS = 8
 """Calls that the consumer's thread carries on at once. Faust's two are a fetch and a commit, and when the commit waits
 for a broker that is away, nothing else, such as a seek, can be asked for."""
 
+OTHERS_FIRST = 5
+"""A backlog in one partition may wait for those in others, but not for ever: see ``Standing.slack``."""
+
 
 class Verdict(Enum):
     """What to do with a fetched record."""
@@ -214,14 +217,18 @@ class StageConsumer(Consumer):
         return self._thread.reaches_kafka()
 
     def standings(self) -> list[Standing]:
-        """How far each partition is: read, done, committed; and whether there is more to read, or to commit."""
-        return [self._standing(tp) for tp in self.assignment() if self.cursor.position(tp) is not None]
-
-    def _standing(self, tp: TP) -> Standing:
-        read, done, committed = self.cursor.position(tp) or 0, self._done.get(tp, 0), self._committed_offset[tp] or 0
-        # Kafka's own position also passes what is never delivered, such as transaction markers; the cursor does not.
-        at, end = self._thread.reading(tp)
-        return Standing(f"{tp.topic} {tp.partition}", (read, at, done, committed), end > at or done > committed)
+        """Of each partition, how far it is read and committed, and whether there is more to read or to commit."""
+        found = []
+        for tp in self.assignment():
+            read, done, committed = self.cursor.position(tp), self._done.get(tp, 0), self._committed_offset[tp] or 0
+            if read is None:
+                continue
+            # Kafka's own position also passes what is never delivered, such as transaction markers.
+            at, end = self._thread.reading(tp)
+            where = f"{tp.topic} {tp.partition}"
+            found.append(Standing(f"reading {where}", (read, at), end > at, OTHERS_FIRST))
+            found.append(Standing(f"committing {where}", (committed,), done > committed))
+        return found
 
     async def _ask_again(self, tp: TP, came: int) -> None:
         due = self.cursor.position(tp)

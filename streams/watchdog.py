@@ -23,6 +23,8 @@ class Standing:
     what: str
     marks: tuple[int, ...]
     waits: bool
+    slack: int = 1
+    """How many times the patience it may wait: what shares a worker with others may be left aside for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Watchdog:
             if marks != standing.marks:
                 since = now
             self._since[standing.what] = (standing.marks, since)
-            if now - since >= self._patience_s:
+            if now - since >= self._patience_s * standing.slack:
                 stopped.append(Stopped(standing.what, now - since, standing.marks))
         return stopped
 

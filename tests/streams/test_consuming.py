@@ -185,6 +185,7 @@ class _Thread:
 
     def __init__(self) -> None:
         self.sought: list[tuple[TP, int]] = []
+        self.at: dict[TP, tuple[int, int]] = {}
 
     async def begin(self, partitions: set[TP], reset: str) -> dict[TP, tuple[int | None, int]]:
         assert reset == "earliest"
@@ -195,6 +196,9 @@ class _Thread:
 
     async def seek_now(self, partition: TP, offset: int) -> None:
         self.sought.append((partition, offset))
+
+    def reading(self, partition: TP) -> tuple[int, int]:
+        return self.at[partition]
 
 
 async def test_a_partition_with_nothing_committed_begins_at_an_explicit_offset_too(app: StageApp) -> None:
@@ -223,6 +227,20 @@ async def test_a_batch_with_a_hole_is_fetched_again_from_the_hole(app: StageApp)
     assert [offset async for _, offset in consumer.getmany(1.0)] == []
     assert thread.sought == [(HERE, 10)]
     assert [offset async for _, offset in consumer.getmany(1.0)] == [10, 11, 12, 13]
+
+
+async def test_the_watchdog_learns_what_is_not_read_and_what_is_not_committed(app: StageApp) -> None:
+    consumer = consumer_of(app)
+    thread = consumer._thread = _Thread()
+    thread.at[HERE] = (12, 12)
+    assert [standing.waits for standing in consumer.standings()] == [False, False]
+    thread.at[HERE] = (12, 20)  # more is there
+    consumer.ack(_Weak(**vars(message(10))))  # and one is done
+    reading, committing = consumer.standings()
+    assert (reading.what, reading.marks, reading.waits) == ("reading voice.chunks 0", (10, 12), True)
+    assert (committing.what, committing.marks, committing.waits) == ("committing voice.chunks 0", (0,), True)
+    consumer._committed_offset[HERE] = 11
+    assert [standing.waits for standing in consumer.standings()] == [True, False]
 
 
 async def test_a_commit_waits_for_the_table_writes_before_it(app: StageApp) -> None:

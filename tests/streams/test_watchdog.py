@@ -125,3 +125,14 @@ def test_a_guard_that_is_stopped_watches_no_more() -> None:
     guard.stop()
     guard._thread.join(30)
     assert not guard._thread.is_alive()
+
+
+def test_one_of_many_may_wait_for_the_others_but_not_for_ever() -> None:
+    clock = Clock()
+    dog = Watchdog(60.0, clock)
+    patient = Standing("reading p", (1,), waits=True, slack=5)
+    dog.look([patient])
+    clock.now += 299.0
+    assert dog.look([patient]) == []
+    clock.now += 1.0
+    assert [stopped.what for stopped in dog.look([patient])] == ["reading p"]

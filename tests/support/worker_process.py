@@ -3,8 +3,8 @@
 Real segment engine, real judge with the starter policy; the recogniser is ``EchoRecogniser``, which is quick and hears
 an offence in everything, unless the file that RW_TEST_BREAK names is there: then it breaks. Settings come from
 ROOMWARDEN_* variables. RW_TEST_PATIENCE_MS: how long nobody falls silent by the clock. The file that RW_TEST_CLOCK
-names holds seconds by which the wall clock is wrong, and may change at any time. Prints one line when its stages have
-started.
+names holds seconds by which the wall clock is wrong, and may change at any time. RW_TEST_REAL: the real recogniser.
+Prints one line when its stages have started.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ async def serve(names: Sequence[StageName]) -> None:
     await apply_topics(settings)
     worker = Worker(settings, names)
     for stage in worker.stages:
-        if isinstance(stage, Listen):
+        if isinstance(stage, Listen) and "RW_TEST_REAL" not in os.environ:
             stage.recogniser = EchoRecogniser()
         if isinstance(stage, Segment):
             # Nobody falls silent by the clock here, however slow the machine: chunks alone decide what comes out.

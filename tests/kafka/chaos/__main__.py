@@ -34,7 +34,9 @@ class Verdict:
         return self.undisturbed.complete and self.disturbed.complete and not any(self.differences.values())
 
 
-async def compare(scenario: Scenario, chunks: int, seed: int, kills: int, directory: Path, say: Say) -> Verdict:
+async def compare(
+    scenario: Scenario, chunks: int, seed: int, kills: int, directory: Path, say: Say, *, real: bool = False
+) -> Verdict:
     """Run the same traffic twice: left alone, and with the faults of a scenario."""
     sent = traffic(chunks, seed)
     say(f"{sent.chunks} chunks, {sent.milliseconds / 1000:.0f} s of audio; {sent.repeated} repeated, "
@@ -49,7 +51,9 @@ async def compare(scenario: Scenario, chunks: int, seed: int, kills: int, direct
             at,
             proxies,
         ):
-            outcome = await play(broker, at, proxies, sent, faults, directory=directory / name, seed=seed, say=say)
+            outcome = await play(
+                broker, at, proxies, sent, faults, directory=directory / name, seed=seed, say=say, real=real
+            )
         say(f"{name}: {'complete' if outcome.complete else 'NOT complete'} after {outcome.seconds:.0f} s")
         runs.append(outcome)
     return Verdict(sent, runs[0], runs[1], differences(runs[1].account, runs[0].account))
@@ -103,6 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=20, help="of the scenario kills")
     parser.add_argument("--directory", type=Path, help="for logs; a temporary one if none, deleted in the end")
+    parser.add_argument("--real", action="store_true", help="the real recogniser; its words are not compared")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     if (reason := missing("apache")) is not None:
@@ -116,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="roomwarden-chaos-") as temporary:
         directory = options.directory or Path(temporary)
         verdict = asyncio.run(
-            compare(options.scenario, options.chunks, options.seed, options.kills, directory, say)
+            compare(options.scenario, options.chunks, options.seed, options.kills, directory, say, real=options.real)
         )  # fmt: skip
     print(json.dumps(as_json(verdict), indent=2) if options.json else table(verdict))  # noqa: T201
     return 0 if verdict.kept else 1

@@ -42,6 +42,8 @@ class Fleet:
     directory: Path
     rng: random.Random
     settings: dict[str, str] = field(default_factory=dict)
+    real: bool = False
+    """Whether the recogniser is the real one."""
     places: list[Place] = field(default_factory=list)
     fell: list[str] = field(default_factory=list)
     """Workers that ended by themselves, with their exit status; each was started again, as an orchestrator would."""
@@ -62,7 +64,7 @@ class Fleet:
             self.bootstrap,
             directory,
             stage,
-            variables=PATIENT | {"RW_TEST_CLOCK": str(clock)},
+            variables=PATIENT | {"RW_TEST_CLOCK": str(clock)} | ({"RW_TEST_REAL": "1"} if self.real else {}),
             **({
                 "HEALTH_PORT": str(port), "POLICY": str(self._policy), "PRODUCER_BATCH_BYTES": "262144",
                 "COMMIT_INTERVAL_MS": "500", "SESSION_TIMEOUT_MS": "6000", "REBALANCE_TIMEOUT_MS": "6000",
@@ -103,7 +105,7 @@ class Fleet:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
             return [await self._ask(session, place) for place in self.places]
 
-    async def all_ready(self, patience_s: float = 120.0) -> None:
+    async def all_ready(self, patience_s: float = 600.0) -> None:
         """Wait until every worker is ready."""
         async with asyncio.timeout(patience_s):
             while not all(await self.ready()):
