@@ -212,3 +212,38 @@ def lexicon(
         emit(result)
     else:
         print(table(result))
+
+
+@bench.command("synthetic")
+def synthetic(
+    data: Annotated[Path, typer.Option(help="Folder with manifest.csv and the labelled clips.")] = Path("voices"),
+    cache: Annotated[Path, typer.Option(help="Where the clips' statistics are kept.")] = Path(".roomwarden/training"),
+    conditions: Annotated[list[str] | None, typer.Option("--condition", help="clean, opus24, room.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Synthetic voices: error rates on sources held out, by source, system, language, codec, length; and the cost."""
+    import importlib.util
+
+    from deploy.bench_synthetic import available, cost, measure, table
+    from models.speech.loading import load_recogniser
+    from models.weights import WeightsError
+
+    if not available(data):
+        raise Failure(f"no labelled clips in {data}: name the folder that holds manifest.csv with --data")
+    if importlib.util.find_spec("onnx") is None:
+        raise Failure("bench synthetic needs the package onnx: install roomwarden[train]")
+    settings = settings_from()
+    try:
+        recogniser = load_recogniser(settings.whisper, cache=settings.cache, threads=1, allow_hub=settings.allow_hub)
+        result = measure(data, cache, conditions or ["clean", "opus24"]) | {"cost": cost(recogniser)}
+    except (WeightsError, ValueError, OSError) as problem:
+        raise Failure(str(problem)) from None
+    if out is not None:
+        import json
+
+        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if json_output:
+        emit(result)
+    else:
+        print(table(result))
