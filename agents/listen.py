@@ -6,27 +6,28 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from agents.batching import Batcher, Work
 from agents.heads import Heads, complete
+from agents.memory import REMEMBERED, Memory
 from agents.pointing import Pointing
 from agents.stage import Stage
 from models.heads import NOTHING, Assessment
 from models.speech import Recogniser, SpeechJob, SpeechResult
 from models.speech.batching import BatchLimits, Pending, plan, readiness
-from models.speech.language import update_prior
 from models.speech.loading import load_recogniser
 from models.speech.stability import spans
+from models.weights import WeightsError
 from streams import records
 from streams.codec import decode
 from streams.delivery import Partition, Slot
-from streams.identifiers import coverage_id, track_key
+from streams.identifiers import coverage_id
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.settings import load as load_settings
 from streams.topics import UTTERANCES, Topic
 
 FINAL_DEADLINE_MS = 600
@@ -36,11 +37,6 @@ PARTIAL_PATIENCE_S = 0.5
 """A partial that waited longer is out of date; under load this is the first thing to go."""
 BUSY = 4
 """With more utterances waiting than this, doubtful ones get no second pass."""
-REMEMBERED_SPEAKERS = 20_000
-SURE = 0.9
-"""A revision whose language is this probable need not be asked for it again in the next partials…"""
-ASK_EVERY = 4
-"""…but in every so many, since people switch."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,14 +47,8 @@ class _Heard:
     utterance: records.Utterance
     job: SpeechJob
     assessment: Assessment = NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class _Revision:
-    """The latest revision of an open utterance: what was heard, believed or not, and its language if it is sure."""
-
-    text: str
-    language: str | None
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the recogniser that heard it."""
 
 
 class Listen(Stage):
@@ -71,8 +61,7 @@ class Listen(Stage):
         self.recogniser = recogniser
         self.heads = Heads(settings)
         self.pointing = Pointing(settings)
-        self._languages: OrderedDict[str, dict[str, float]] = OrderedDict()
-        self._revisions: OrderedDict[str, _Revision] = OrderedDict()
+        self._memory = Memory()
         self._hearing: set[str] = set()
         self._skipped: OrderedDict[str, None] = OrderedDict()
         self._limits = BatchLimits(
@@ -88,22 +77,36 @@ class Listen(Stage):
     async def load(self) -> None:
         """Find, verify and load the recogniser's weights."""
         if self.recogniser is None:
-            settings = self.settings
-
-            def load() -> None:
-                self.recogniser = load_recogniser(
-                    settings.whisper,
-                    cache=settings.cache,
-                    device=settings.device,
-                    threads=settings.threads,
-                    replicas=settings.replicas,
-                    allow_hub=settings.allow_hub,
-                )
-
-            await self._batcher.on_owner(load)
+            self.recogniser = await asyncio.to_thread(self._engine, self.settings.whisper)
         await asyncio.to_thread(self.heads.load)
         await asyncio.to_thread(self.pointing.load)
         self.loaded = True
+
+    def _engine(self, whisper: str) -> Recogniser:
+        settings = self.settings
+        return load_recogniser(
+            whisper,
+            cache=settings.cache,
+            device=settings.device,
+            threads=settings.threads,
+            replicas=settings.replicas,
+            allow_hub=settings.allow_hub,
+        )
+
+    async def reload(self) -> None:
+        """Load the recogniser that the settings name by now beside the one at work, and use it from the next batch on.
+
+        Batches that are in the old one end there; their findings name it, and with the last of them it is freed. Where
+        the new one cannot be loaded, the old one stays.
+        """
+        try:
+            whisper = load_settings(config=self.settings.config).whisper
+            fresh = await asyncio.to_thread(self._engine, whisper)
+        except (WeightsError, ValueError, OSError) as problem:
+            self.log.error("recogniser not changed", problem=str(problem))
+            return
+        self.recogniser = fresh
+        self.log.info("recogniser changed", models=dict(fresh.versions))
 
     async def receive(self, row: Topic, slot: Slot) -> None:
         """Queue one utterance revision; a newer revision replaces a partial that still waits."""
@@ -111,12 +114,11 @@ class Listen(Stage):
         utterance = decode(records.Utterance, message.headers, message.value)
         self._supersede(utterance)
         samples = np.frombuffer(utterance.audio, dtype="<i2")
-        prior = self._languages.get(self._speaker(utterance))
         job = SpeechJob(
             id=f"{utterance.utterance_id}.{utterance.revision}",
             samples=samples,
             partial=not utterance.final,
-            prior=prior,
+            prior=self._memory.prior(utterance),
             speech_seconds=utterance.speech_ms / 1000.0,
         )
         self._batcher.add(_Heard(slot, utterance, job))
@@ -147,7 +149,8 @@ class Listen(Stage):
             self._skipped[work.item.utterance.utterance_id] = None
             self.metrics.count("roomwarden_partials_skipped_total")
             self.window.finish(work.item.slot)
-        _trim(self._skipped)
+        while len(self._skipped) > REMEMBERED:
+            self._skipped.popitem(last=False)
 
     def _choose(self, _: Sequence[Work[_Heard]], now_s: float) -> list[Work[_Heard]]:
         self._skip(lambda work: not work.item.utterance.final and now_s - work.added_at > PARTIAL_PATIENCE_S)
@@ -164,27 +167,20 @@ class Listen(Stage):
             kind = "final" if work.item.utterance.final else "partial"
             self.metrics.observe("roomwarden_deadline_slack_seconds", -late_s, revision=kind)
             self._hearing.add(work.item.utterance.utterance_id)
-            work.item.job = self._informed(work.item)
+            work.item.job = self._memory.informed(work.item.utterance, work.item.job)
         return batch
 
-    def _informed(self, heard: _Heard) -> SpeechJob:
-        """The job with what the revision before has taught; only now is that one known to be published."""
-        known = self._revisions.get(heard.utterance.utterance_id)
-        if known is None or heard.utterance.final:
-            return heard.job
-        ask = heard.utterance.revision % ASK_EVERY == 0
-        return replace(heard.job, previous=known.text, language=None if ask else known.language)
-
     def _recognise(self, items: list[_Heard]) -> list[SpeechResult]:
-        if self.recogniser is None:
+        recogniser = self.recogniser  # one for the whole batch, though it be changed meanwhile
+        if recogniser is None:
             raise RuntimeError("listen runs before its recogniser is loaded")
         thorough = len(self._batcher.pending) <= BUSY
         jobs = [item.job for item in items]
         assessing = self.heads.begin(jobs, busy=sum(work.item.utterance.final for work in self._batcher.pending) > BUSY)
-        results = self.recogniser.transcribe(jobs, thorough=thorough)
-        assessed = self.pointing.timed(self.recogniser, jobs, results, assessing.result(), busy=not thorough)
+        results = recogniser.transcribe(jobs, thorough=thorough)
+        assessed = self.pointing.timed(recogniser, jobs, results, assessing.result(), busy=not thorough)
         for item, assessment in zip(items, assessed, strict=True):
-            item.assessment = assessment
+            item.assessment, item.models = assessment, recogniser.versions
         return results
 
     async def _deliver(self, pairs: list[tuple[_Heard, SpeechResult]], seconds: float) -> None:
@@ -198,8 +194,8 @@ class Listen(Stage):
         outgoing: list[records.Record] = []
         live = [(heard, result) for heard, result in pairs if not heard.slot.stale]
         for heard, result in live:
-            outgoing.append(complete(self._finding(heard.utterance, result, now_ms), heard.assessment))
-            self._remember(heard, result)
+            outgoing.append(complete(self._finding(heard, result, now_ms), heard.assessment))
+            self._memory.learn(heard.utterance, heard.job, result)
             if heard.utterance.final:
                 outgoing.append(self._coverage(heard.utterance))
         await self.publish(outgoing)
@@ -208,15 +204,15 @@ class Listen(Stage):
             self.observe_latency(heard.utterance.end_ms, heard.utterance.final)
             self.window.finish(heard.slot)
 
-    def _finding(self, utterance: records.Utterance, result: SpeechResult, now_ms: float) -> records.Finding:
-        assert self.recogniser is not None  # noqa: S101  # it made the result
+    def _finding(self, heard: _Heard, result: SpeechResult, now_ms: float) -> records.Finding:
+        utterance = heard.utterance
         degraded = list(result.degraded)
         if utterance.final and utterance.utterance_id in self._skipped:
             del self._skipped[utterance.utterance_id]
             degraded.append("partials-skipped")
         for step in degraded:
             self.metrics.count("roomwarden_degraded_total", step=step)
-        known = self._revisions.get(utterance.utterance_id)
+        before = self._memory.before(utterance)
         return records.Finding(
             utterance_id=utterance.utterance_id,
             revision=utterance.revision,
@@ -236,11 +232,11 @@ class Listen(Stage):
                 compression_ratio=result.compression_ratio,
                 language_probability=result.language_probability,
             ),
-            stable=list(spans(known.text, result.text)) if known is not None and result.text else [],
+            stable=list(spans(before, result.text)) if before and result.text else [],
             alternatives=[] if result.guard else [other.text for other in result.alternatives],
             synthetic=records.Synthetic(status=utterance.synthetic_status),
             declared_synthetic=utterance.declared_synthetic,
-            models=dict(self.recogniser.versions),
+            models=dict(heard.models),
             degraded=degraded,
             stages=records.Stages(
                 captured_ms=utterance.end_ms, segmented_ms=utterance.segmented_ms, listened_ms=now_ms
@@ -265,36 +261,10 @@ class Listen(Stage):
             utterance_id=utterance.utterance_id,
         )
 
-    def _remember(self, heard: _Heard, result: SpeechResult) -> None:
-        """Keep a partial for the next revision; a final's language is the speaker's prior from now on."""
-        utterance = heard.utterance
-        if not utterance.final:
-            sure = result.language if result.language_probability >= SURE else ""
-            language = heard.job.language or sure or None  # a guarded result has none
-            self._revisions[utterance.utterance_id] = _Revision(result.text or result.withheld, language)
-            _trim(self._revisions)
-            return
-        self._revisions.pop(utterance.utterance_id, None)
-        if not result.guard:  # guarded words say nothing about a language
-            key = self._speaker(utterance)
-            self._languages[key] = update_prior(self._languages.get(key), result.posterior)
-            self._languages.move_to_end(key)
-            _trim(self._languages)
-
-    @staticmethod
-    def _speaker(utterance: records.Utterance) -> str:
-        return track_key(utterance.tenant, utterance.room, utterance.session, utterance.speaker)
-
 
 def _patience_ms(utterance: records.Utterance) -> int:
     """How long an utterance may wait for its batch, ms."""
     return FINAL_DEADLINE_MS if utterance.final else PARTIAL_DEADLINE_MS
-
-
-def _trim(remembered: OrderedDict[str, Any]) -> None:
-    """Forget the oldest beyond the limit."""
-    while len(remembered) > REMEMBERED_SPEAKERS:
-        remembered.popitem(last=False)
 
 
 def _pending(work: Work[_Heard]) -> Pending:

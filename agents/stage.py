@@ -63,6 +63,9 @@ class Stage(ABC):
         """Load models and whatever else must be there before the first record; off the event loop."""
         self.loaded = True
 
+    async def reload(self) -> None:  # noqa: B027  # most stages have nothing to change
+        """Take up models that were changed, without a pause."""
+
     @abstractmethod
     async def receive(self, row: Topic, slot: Slot) -> None:
         """Take one record; finish its slot now or later. Raises BadRecord for what can never be read."""

@@ -45,6 +45,7 @@ class Worker:
         self.stages: list[Stage] = [STAGES[name](settings, self.metrics) for name in (names or tuple(STAGES))]
         self._settings = settings
         self._stop = asyncio.Event()
+        self._reloading: asyncio.Future[None] | None = None
         self._health = Health(
             self.health, self.metrics, settings.stall_ms / 1000.0, settings.health_host, settings.health_port
         )
@@ -57,6 +58,22 @@ class Worker:
         """Ask for a graceful stop; safe from a signal handler."""
         self._stop.set()
 
+    def reload(self) -> None:
+        """Ask every stage to take up changed models; safe from a signal handler."""
+        self._reloading = asyncio.ensure_future(self._reload())
+
+    async def _reload(self) -> None:
+        self._show_models(0.0)
+        try:
+            await asyncio.gather(*(stage.reload() for stage in self.stages))
+        finally:
+            self._show_models(1.0)
+
+    def _show_models(self, level: float) -> None:
+        for stage in self.stages:
+            for model, version in stage.versions().items():
+                self.metrics.level("roomwarden_model_info", level, stage=stage.name, model=model, version=version[:12])
+
     async def run(self, on_ready: Callable[[], Awaitable[None]] | None = None) -> None:
         """Load models, join the groups, work until stopped.
 
@@ -66,17 +83,14 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
         await self._health.start()
         guard = LoopGuard(self._settings.stall_ms / 1000.0, lambda: self._health.ticked_at, _loop_frozen)
         guard.start()
         started: list[Stage] = []
         try:
             await asyncio.gather(*(stage.load() for stage in self.stages))
-            for stage in self.stages:
-                for model, version in stage.versions().items():
-                    self.metrics.level(
-                        "roomwarden_model_info", 1.0, stage=stage.name, model=model, version=version[:12]
-                    )
+            self._show_models(1.0)
             self._settings.state_dir.mkdir(parents=True, exist_ok=True)
             started = self.stages
             await asyncio.gather(*(stage.app.start() for stage in self.stages))

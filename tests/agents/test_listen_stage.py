@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agents.listen import Listen
+from models.weights import MissingWeights
 from streams import records
 from streams.codec import Message, encode
 from streams.metrics import Metrics
@@ -218,7 +219,6 @@ async def test_a_partial_is_told_what_the_one_before_said_and_its_language(
         ("加我微信好", None),
         ("", None),
     ]
-    assert stage._revisions == {}
 
 
 async def test_a_finding_says_which_words_the_revision_before_had_too(stage: Listen) -> None:
@@ -349,9 +349,56 @@ async def test_the_language_of_a_speaker_is_the_prior_of_the_next_utterance(
         await run.until(lambda: all(run.acked), "the others")
     priors = {job.id: job.prior for job in recogniser.jobs}
     assert priors["ut_0.2"] is None
-    assert priors["ut_2.2"] is None
+    assert priors["ut_2.2"] is not None  # the room's
     assert priors["ut_1.2"] is not None
     assert max(priors["ut_1.2"], key=priors["ut_1.2"].__getitem__) == "zh"
+
+
+async def test_a_room_s_language_is_the_prior_of_those_who_have_not_spoken_there(
+    stage: Listen, recogniser: ScriptedRecogniser
+) -> None:
+    async with running(stage) as run:
+        await run.put(said("你好", 0))
+        await run.until(lambda: all(run.acked), "the first")
+        await run.put(said("再见", 1, speaker="guest"))
+        await run.put(said("再见", 2, speaker="guest", room="elsewhere"))
+        await run.until(lambda: all(run.acked), "the others")
+    priors = {job.id: job.prior for job in recogniser.jobs}
+    assert priors["ut_1.2"] is not None
+    assert priors["ut_1.2"]["zh"] > 0.5
+    assert priors["ut_2.2"] is None
+
+
+async def test_a_changed_recogniser_is_used_from_the_next_batch_on_and_named(
+    tmp_path: Path, recogniser: ScriptedRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stage_of(tmp_path, recogniser, replicas=1)
+    fresh = ScriptedRecogniser()
+    fresh.versions = {"scripted": "cd" * 32}
+    monkeypatch.setattr("agents.listen.load_recogniser", lambda *_, **__: fresh)
+    async with running(stage) as run:
+        recogniser.gate.clear()
+        await run.put(said("旧的", 0))
+        await run.until(recogniser.started.is_set, "the old one's batch")
+        await stage.reload()
+        recogniser.gate.set()
+        await run.until(lambda: all(run.acked), "the old one's finding")
+        await run.put(said("新的", 1))
+        await run.until(lambda: all(run.acked), "the new one's finding")
+    named = {f.transcript: f.models["scripted"] for f in run.of(records.Finding)}
+    assert named == {"旧的": "ab" * 32, "新的": "cd" * 32}
+    assert stage.versions() == {"scripted": "cd" * 32}
+
+
+async def test_a_recogniser_that_cannot_be_loaded_leaves_the_old_one(
+    stage: Listen, recogniser: ScriptedRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any, **__: Any) -> None:
+        raise MissingWeights("weights 'x' are not on this machine")
+
+    monkeypatch.setattr("agents.listen.load_recogniser", missing)
+    await stage.reload()
+    assert stage.recogniser is recogniser
 
 
 @pytest.mark.parametrize("forgettable", [said("noise", 0), said("你好", 0, final=False)])
