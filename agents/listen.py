@@ -31,12 +31,12 @@ from streams.settings import load as load_settings
 from streams.topics import UTTERANCES, Topic
 
 FINAL_DEADLINE_MS = 600
-PARTIAL_DEADLINE_MS = 900
-"""Finals go first: a partial that is not heard is made up for by the next, a final by nothing."""
 PARTIAL_PATIENCE_S = 0.5
 """A partial that waited longer is out of date; under load this is the first thing to go."""
+PARTIAL_DEADLINE_MS = FINAL_DEADLINE_MS + int(1000 * PARTIAL_PATIENCE_S)
+"""Finals go first, even later ones: a partial that is not heard is made up for by the next, a final by nothing."""
 BUSY = 4
-"""With more utterances waiting than this, doubtful ones get no second pass."""
+"""With more finals waiting than this, only words are asked for, and those once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +47,8 @@ class _Heard:
     utterance: records.Utterance
     job: SpeechJob
     assessment: Assessment = NOTHING
+    late: bool = False
+    """It waited longer than it may: capacity is short."""
     models: Mapping[str, str] = field(default_factory=dict)
     """Versions of the recogniser that heard it."""
 
@@ -166,6 +168,7 @@ class Listen(Stage):
             late_s = now_s - work.added_at - _patience_ms(work.item.utterance) / 1000.0
             kind = "final" if work.item.utterance.final else "partial"
             self.metrics.observe("roomwarden_deadline_slack_seconds", -late_s, revision=kind)
+            work.item.late = late_s > 0.0
             self._hearing.add(work.item.utterance.utterance_id)
             work.item.job = self._memory.informed(work.item.utterance, work.item.job)
         return batch
@@ -174,9 +177,12 @@ class Listen(Stage):
         recogniser = self.recogniser  # one for the whole batch, though it be changed meanwhile
         if recogniser is None:
             raise RuntimeError("listen runs before its recogniser is loaded")
-        thorough = len(self._batcher.pending) <= BUSY
+        waiting = sum(work.item.utterance.final for work in self._batcher.pending)
+        # What is not needed for the words goes when a deadline has passed, or is about to pass for many.
+        short = waiting > BUSY or any(item.late for item in items)
+        thorough = not short
         jobs = [item.job for item in items]
-        assessing = self.heads.begin(jobs, busy=sum(work.item.utterance.final for work in self._batcher.pending) > BUSY)
+        assessing = self.heads.begin(jobs, busy=short)
         results = recogniser.transcribe(jobs, thorough=thorough)
         assessed = self.pointing.timed(recogniser, jobs, results, assessing.result(), busy=not thorough)
         for item, assessment in zip(items, assessed, strict=True):

@@ -243,6 +243,32 @@ async def test_the_second_pass_is_left_out_while_many_wait(tmp_path: Path, recog
     assert recogniser.thorough == [True, False, False, True, True, True, True, True]
 
 
+async def test_what_waited_past_its_deadline_gets_no_second_pass(
+    stage: Listen, recogniser: ScriptedRecogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(stage) as run:
+        await run.put(said("先", 0))
+        await run.until(lambda: all(run.acked), "the first")
+        monkeypatch.setattr("agents.listen.FINAL_DEADLINE_MS", -1)
+        await run.put(said("后", 1))
+        await run.until(lambda: all(run.acked), "the second")
+    assert recogniser.thorough == [True, False]
+
+
+async def test_a_final_goes_before_partials_that_came_earlier(tmp_path: Path, recogniser: ScriptedRecogniser) -> None:
+    stage = stage_of(tmp_path, recogniser, max_batch=1)
+    async with running(stage) as run:
+        recogniser.gate.clear()
+        await run.put(said("先", 0))
+        await run.until(recogniser.started.is_set, "the first batch")
+        await run.put(said("加我", 1, revision=0, final=False))
+        await run.put(said("后", 2))
+        await run.until(lambda: stage.window.outstanding == 3, "all to be taken in")
+        recogniser.gate.set()
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    assert recogniser.batches == [["ut_0.2"], ["ut_2.2"], ["ut_1.0"]]
+
+
 async def test_a_final_is_never_replaced(stage: Listen, recogniser: ScriptedRecogniser) -> None:
     """A replay repeats finals, and late partials come after them: each is heard."""
     async with running(stage) as run:
