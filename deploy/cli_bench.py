@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli_common import Failure, Json, emit, run, settings_from
+from deploy.cli_common import Failure, Json, emit, recogniser_from, run, settings_from
 
 REFERENCE = Path("tests/data/replay/reference")
 
@@ -43,6 +43,30 @@ def latency(
         emit(result)
     else:
         print(table(result))
+
+
+@bench.command("spoken")
+def spoken(
+    folder: Annotated[Path, typer.Argument(help="Renderings made by python -m loadtest.voices.spoken.")],
+    out: Annotated[Path | None, typer.Option(help="Also write every outcome here, a line of JSON each.")] = None,
+    json_output: Json = False,
+) -> None:
+    """The evasion suite as speech: recall and false alarms by kind, language and voice."""
+    from deploy.bench_spoken import measure, rates, table_of, written
+
+    try:
+        outcomes = measure(folder, recogniser_from(settings_from()))
+    except FileNotFoundError:
+        raise Failure(
+            f"{folder}: no manifest.jsonl; make one with python -m loadtest.voices.spoken --out DIR"
+        ) from None
+    result = rates(outcomes)
+    if out is not None:
+        written(outcomes, out)
+    if json_output:
+        emit(result)
+    else:
+        print(table_of(result))
 
 
 @bench.command("speech")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from aiokafka.errors import KafkaError
@@ -15,6 +15,9 @@ from deploy.brokers import BrokerFailed, BrokerMissing
 from streams import settings as streams_settings
 from streams.connection import KafkaRefused
 from streams.settings import Settings
+
+if TYPE_CHECKING:  # models load at use
+    from models.speech import Recogniser
 
 T = TypeVar("T")
 
@@ -36,6 +39,23 @@ def settings_from(**flags: Any) -> Settings:
         return streams_settings.load(**flags)
     except FileNotFoundError as missing:
         raise Failure(str(missing), 2) from None
+
+
+def recogniser_from(settings: Settings) -> Recogniser:
+    """The recogniser of the settings; missing weights are a Failure."""
+    from models.speech.loading import load_recogniser
+    from models.weights import WeightsError
+
+    try:
+        return load_recogniser(
+            settings.whisper,
+            cache=settings.cache,
+            device=settings.device,
+            threads=settings.threads,
+            allow_hub=settings.allow_hub,
+        )
+    except WeightsError as problem:
+        raise Failure(str(problem)) from None
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:

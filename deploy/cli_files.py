@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli_common import Failure, Json, emit, settings_from
+from deploy.cli_common import Failure, Json, emit, recogniser_from, settings_from
 
 
 def register(app: typer.Typer) -> None:
@@ -25,20 +25,8 @@ def transcribe(
     """Print what listen would say of each file: text, language, times."""
     from deploy.hearing import hear
     from loadtest.clips import NoRecordingError, UnreadableClipError
-    from models.speech.loading import load_recogniser
-    from models.weights import WeightsError
 
-    settings = settings_from()
-    try:
-        recogniser = load_recogniser(
-            settings.whisper,
-            cache=settings.cache,
-            device=settings.device,
-            threads=settings.threads,
-            allow_hub=settings.allow_hub,
-        )
-    except WeightsError as problem:
-        raise Failure(str(problem)) from None
+    recogniser = recogniser_from(settings_from())
     failed = False
     for file in files:
         try:
@@ -144,6 +132,10 @@ def judge(
             print(f"  {hit['category']}: {hit['list']} / {hit['entry']}, {hit['match']}, at {hit['span']}")
             for step in hit.get("explain", ()):
                 print(f"    {step}")
+        for proposal in result.get("proposals", ()):
+            print(f"  {proposal['category']}: proposed by the text model, probability {proposal['probability']}")
+            for step in proposal.get("explain", ()):
+                print(f"    {step}; the policy: {proposal['action'] or 'none'}")
 
 
 def _bad_file(file: Path, problem: Exception, json_output: bool) -> None:

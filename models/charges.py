@@ -34,7 +34,7 @@ def charges_of(found: Sequence[Risk], rules: Rules) -> list[Charge]:
     by_rule: dict[str, list[Risk]] = {}
     chosen: dict[str, Rule] = {}
     for risk in found:
-        rule = rules.rule_for(risk.category, risk.severity, risk.score)
+        rule = rules.rule_for(risk.category, risk.severity, risk.score, risk.hits[0].match)
         if rule is not None and rule.action != "none":
             chosen[rule.id] = rule
             by_rule.setdefault(rule.id, []).append(risk)

@@ -9,6 +9,7 @@ from typing import Any
 
 from models.lexicon.matcher import Hit, Lexicon, shifted
 from models.policy.resolve import Rules
+from models.proposals import model_hits
 from models.sounds import DISRUPTIONS, SoundEvent
 from models.speech.timing import WordTime
 from models.strikes import Tail, VoiceScore
@@ -77,6 +78,9 @@ def risks(
     if heard.guarded is None:
         for hit in _text_hits(heard, lexicon, before):
             found.setdefault((hit.list, hit.entry), []).append(hit)
+    if rules.hears_model:
+        for hit in model_hits(heard, {h.category.split("/")[0] for hits in found.values() for h in hits}):
+            found[(hit.list, hit.entry)] = [hit]
     voice = voice_hit(heard, voice_scores, rules.synthetic_voice)
     if voice is not None:
         found[(voice.list, voice.entry)] = [voice]

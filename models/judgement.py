@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from models.charges import Charge, acted_before, charges_of, consequence, evidence_of, may_act, strongest, weight
+from models.classifier import load_text_model
 from models.findings import Heard, Risk, computed_id, risks
 from models.lexicon.matcher import Hit, Lexicon
 from models.policy.load import Policies
@@ -70,6 +71,8 @@ class Judge:
     def __init__(self, lexicon: Lexicon, policies: Policies, sources: tuple[str, ...] = ()) -> None:
         self.lexicon = lexicon
         self.policies = policies
+        if any("model" in rule.match for policy in policies for rule in policy.rules):
+            load_text_model()  # now, and not while the first finding waits
         self.sources = sources
         """SHA-256 of the lexicon files, where they were pushed."""
 
@@ -149,7 +152,7 @@ class Judge:
         self, heard: Heard, rules: Rules, charge: Charge, action: str, ttl_s: int, strikes: float
     ) -> Takedown:
         worst = charge.worst
-        quote = "" if worst.hits[0].match in ("voice", "sound") else heard.text[slice(*worst.text_span)]
+        quote = "" if worst.hits[0].match in ("voice", "sound", "model") else heard.text[slice(*worst.text_span)]
         target = {"tenant": heard.tenant, "room": heard.room}
         if action != "close_room":
             target |= {"speaker": heard.speaker, "session": heard.session}
@@ -161,7 +164,9 @@ class Judge:
             ttl_s=ttl_s,
             category=worst.category,
             rule=charge.rule.id,
-            reason=reason(worst.category, quote, action, ttl_s, charge.rule.care),
+            reason=reason(
+                worst.category, quote, action, ttl_s, charge.rule.care, tentative=worst.hits[0].match == "model"
+            ),
             facts=self._facts(heard, rules, charge, strikes),
             policy_version=rules.version,
             utterance_id=heard.utterance_id,
@@ -205,16 +210,20 @@ def _restored(stored: dict[str, Any]) -> Takedown:
 def judge_text(text: str, lexicon: Lexicon, policy: Policies, explain: bool = False) -> dict[str, Any]:
     """What judgement would say of a text spoken by somebody without a past, as a line of ``roomwarden judge``.
 
-    Keys: text, hits (list, entry, category, span, match), categories, action (the most severe, None if none). With
-    ``explain`` each hit has severity, score and explain, and the line has rule, reason and the versions.
+    Keys: text, hits (list, entry, category, span, match), categories, action (the most severe, None if none); and apart
+    from these proposals of the text model (category, probability, span), where there are any. With ``explain`` each hit
+    has severity, score and explain, each proposal its explain and the action of the policy, and the line has rule,
+    reason and the versions.
     """
     heard = Heard(
         tenant="", room="", room_type="default", role="", minor=False, speaker="", session="", utterance_id="text",
         revision=0, final=True, text=text, language="", start_ms=0.0, end_ms=float(max(1, len(text))) * 200.0,
     )  # fmt: skip
     decision = Judge(lexicon, policy).decide(heard, SpeakerState())
-    hits = sorted((h for r in decision.risks for h in r.hits), key=lambda h: (h.span, h.list, h.entry))
-    worst = max(decision.takedowns, key=lambda t: RANK[t.action], default=None)
+    every = sorted((h for r in decision.risks for h in r.hits), key=lambda h: (h.span, h.list, h.entry))
+    hits, proposals = [h for h in every if h.match != "model"], [h for h in every if h.match == "model"]
+    proposed = {t.id: t for t in decision.takedowns if all(r["match"] == "model" for r in t.facts["risks"])}
+    worst = max((t for t in decision.takedowns if t.id not in proposed), key=lambda t: RANK[t.action], default=None)
     out: dict[str, Any] = {
         "text": text,
         "hits": [
@@ -225,7 +234,12 @@ def judge_text(text: str, lexicon: Lexicon, policy: Policies, explain: bool = Fa
         "categories": sorted({h.category for h in hits}),
         "action": worst.action if worst else None,
     }
+    if proposals:
+        out["proposals"] = [{"category": h.category, "probability": h.score, "span": list(h.span)} for h in proposals]
     if explain:
+        for line, hit in zip(out.get("proposals", ()), proposals, strict=True):
+            followed = (t.action for t in proposed.values() for r in t.facts["risks"] if r["entry"] == hit.entry)
+            line |= {"explain": list(hit.explain), "action": next(followed, None)}
         out["rule"] = worst.rule if worst else None
         out["reason"] = dict(worst.reason) if worst else None
         out["policy_version"], out["lexicon_version"] = policy.version, lexicon.version

@@ -73,8 +73,11 @@ def duration(seconds: int) -> tuple[str, str]:
     return "", ""
 
 
-def reason(category: str, quote: str, action: str, ttl_s: int, care: bool) -> dict[str, str]:
-    """The message to a speaker under ``zh`` and ``en``; ``quote`` are the words at issue, "" where there are none."""
+def reason(category: str, quote: str, action: str, ttl_s: int, care: bool, tentative: bool = False) -> dict[str, str]:
+    """The message to a speaker under ``zh`` and ``en``; ``quote`` are the words at issue, "" where there are none.
+
+    ``tentative``: a model proposes it, and nobody has found it to be so.
+    """
     quote = quote.strip()
     if len(quote) > _LONGEST_QUOTE:
         quote = quote[: _LONGEST_QUOTE - 1] + "…"
@@ -85,6 +88,11 @@ def reason(category: str, quote: str, action: str, ttl_s: int, care: bool) -> di
     zh_action, en_action = _ACTION[action]
     zh = f"你说了“{quote}”，{what_zh}。" if quote else f"{what_zh}。"
     en = f"You said “{quote}”, which {what_en}." if quote else f"{what_en[0].upper()}{what_en[1:]}."
+    if tentative:
+        zh, en = (
+            f"自动检测认为{what_zh}，但没有把握。",
+            f"An automatic check thinks, without being sure, that this {what_en}.",
+        )
     return {
         "zh": f"{zh}{zh_action.format(zh=zh_time)}{_APPEAL[0]}",
         "en": f"{en} {en_action.format(en=en_time)} {_APPEAL[1]}",

@@ -129,7 +129,7 @@ def rendered(out: Path, engines: Engines, limit: int | None) -> list[tuple[Entry
                 path = out / "clean" / f"{sentence.id}-{voice.engine}-{voice.name}.flac"
                 if not path.is_file():
                     speech = engines.say(sentence.text, voice)
-                    _write(path, _padded(soxr.resample(speech, ENGINE_RATE, RATE)))
+                    write_flac(path, padded(soxr.resample(speech, ENGINE_RATE, RATE)))
                     print(path.name, flush=True)
                 made.append((_entry(out, path, sentence, voice.name, voice.engine, "clean", "rendered"), number))
     return made
@@ -142,7 +142,7 @@ def degraded(out: Path, entry: Entry, number: int, others: Sequence[Samples], *,
 
     def keep(condition: str, sound: Samples) -> Entry:
         path = out / condition / Path(entry.path).name
-        _write(path, sound)
+        write_flac(path, sound)
         return _entry(out, path, sentence, entry.voice, entry.engine, condition, entry.source)
 
     yield keep("opus24", degrade.through_opus(speech))
@@ -163,7 +163,7 @@ def recorded(out: Path) -> list[Entry]:
         speech = clips.read(recording.path).astype(np.float32) / np.float32(32768)
         for condition, sound in (("clean", speech), ("opus24", degrade.through_opus(speech))):
             path = out / "recorded" / condition / f"{recording.corpus}-{sentence.id}.flac"
-            _write(path, sound)
+            write_flac(path, sound)
             entries.append(_entry(out, path, sentence, recording.corpus, "human", condition, "recorded"))
     return entries
 
@@ -245,7 +245,8 @@ def _entry(
     return Entry(name, sentence.text, sentence.language, voice, engine, condition, sentence.id, seconds, source)
 
 
-def _padded(speech: Samples) -> Samples:
+def padded(speech: Samples) -> Samples:
+    """The speech with 150 ms of silence before and after it."""
     silence = np.zeros(int(_LEAD_S * RATE), np.float32)
     return np.concatenate([silence, speech.astype(np.float32), silence])
 
@@ -255,7 +256,8 @@ def _read(path: Path) -> Samples:
     return np.asarray(samples, np.float32)
 
 
-def _write(path: Path, speech: Samples) -> None:
+def write_flac(path: Path, speech: Samples) -> None:
+    """Write 16 kHz speech as FLAC, 16 bits, and make its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, degrade.to_int16(speech), RATE, format="FLAC", subtype="PCM_16")
 

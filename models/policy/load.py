@@ -140,7 +140,12 @@ def _contradictions(policy: Policy, lines: Lines, name: str) -> Iterator[Problem
     for index, rule in enumerate(policy.rules):
         for earlier in policy.rules[:index]:
             hidden = earlier.category == "*" or (rule.category != "*" and earlier.covers(rule.category))
-            if hidden and (earlier.min_severity or 1) <= (rule.min_severity or 1) and not earlier.min_score:
+            if (
+                hidden
+                and rule.match <= earlier.match
+                and (earlier.min_severity or 1) <= (rule.min_severity or 1)
+                and not earlier.min_score
+            ):
                 where = line_of(("rules", index), lines)
                 yield Problem(
                     name,

@@ -29,10 +29,20 @@ class Rules:
         """Severity of a finding after the room's, role's and minor's shift, kept within 1 to 4."""
         return max(1, min(4, own + self.severity_shift + (self.minor_severity if minor else 0)))
 
-    def rule_for(self, category: str, severity: int, score: float) -> Rule | None:
+    @property
+    def hears_model(self) -> bool:
+        """Whether any rule is about what the text model proposes; without one it is not asked."""
+        return any("model" in rule.match and rule.action != "none" for rule in self.rules)
+
+    def rule_for(self, category: str, severity: int, score: float, match: str = "exact") -> Rule | None:
         """The first rule that covers a finding."""
         for rule in self.rules:
-            if rule.covers(category) and severity >= (rule.min_severity or 1) and score >= (rule.min_score or 0.0):
+            if (
+                match in rule.match
+                and rule.covers(category)
+                and severity >= (rule.min_severity or 1)
+                and score >= (rule.min_score or 0.0)
+            ):
                 return rule
         return None
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 Action = Literal["label_required", "review", "warn", "mute", "kick", "suspend", "close_room"]
+Match = Literal["exact", "phonetic", "initials", "pattern", "voice", "sound", "model"]
 RuleAction = Literal["label_required", "review", "warn", "mute", "kick", "suspend", "close_room", "escalate", "none"]
 Evidence = Literal["partial", "stable", "final"]
 # From mildest to most severe: what a speaker feels decides, when several rules apply to one utterance.
@@ -106,6 +107,8 @@ class Rule(RuleFields):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
     category: Annotated[str, Field(pattern=r"^([a-z0-9-]+(/[a-z0-9-]+){0,2}|\*)$")]
     action: RuleAction
+    match: frozenset[Match] = frozenset(get_args(Match)) - {"model"}
+    """How a finding came about. What the text model proposes is covered only by rules that name ``model``."""
     care: bool = False
     note: str = ""
 
@@ -116,6 +119,11 @@ class Rule(RuleFields):
         if self.at_least and self.action != "escalate":
             raise ValueError("at_least belongs to action escalate only: remove it, or write action: escalate")
         return self
+
+    @field_serializer("match")
+    def _in_order(self, match: frozenset[str]) -> list[str]:
+        # A set has no order of its own, and the version is a hash of what is written.
+        return sorted(match)
 
     def covers(self, category: str) -> bool:
         """Whether the rule is about this category path."""
