@@ -165,13 +165,13 @@ def repeated(tail: str, head: str) -> int:
 
 
 def _noise_hits(heard: Heard) -> dict[Hit, tuple[float, float]]:
-    """Screams and blasts in the form of hits, one a kind, each with the time of its longest stretch."""
+    """Screams and blasts in the form of hits, one a kind, each with the time of its surest stretch."""
     found: dict[Hit, tuple[float, float]] = {}
     for label in DISRUPTIONS:
         events = [event for event in heard.sounds if event.label == label]
         if not events:
             continue
-        longest = max(events, key=lambda event: event.end_ms - event.start_ms)
+        surest = max(events, key=lambda event: (event.score, event.end_ms - event.start_ms))
         total = sum(event.end_ms - event.start_ms for event in events)
         hit = Hit(
             list="sound-events",
@@ -181,8 +181,8 @@ def _noise_hits(heard: Heard) -> dict[Hit, tuple[float, float]]:
             language=heard.language,
             span=(0, len(heard.text)),
             match="sound",
-            score=longest.score,
+            score=surest.score,
             explain=(f"{total / 1000:.1f} s of {label}",),
         )
-        found[hit] = (longest.start_ms, longest.end_ms)
+        found[hit] = (surest.start_ms, surest.end_ms)
     return found

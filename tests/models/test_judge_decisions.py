@@ -319,6 +319,10 @@ def test_noise_that_goes_on_is_warned_of_without_a_strike():
     decisions, _ = run(*(noisy(n, "blast") for n in range(3)))
     assert decisions[-1].takedowns[0].reason["zh"].startswith("你的麦克风发出了刺耳的噪音。")
     assert actions(*(noisy(n, "music") for n in range(4))) == [[], [], [], []]
+    faint = SoundEvent("blast", 0.0, 900.0, 0.4)
+    both = replace(noisy(0, "blast"), sounds=(faint, SoundEvent("blast", 950.0, 1250.0, 0.9)))
+    assert run(both)[0][0].risks[0].span_ms == (950.0, 1250.0)  # the surest stretch, not the longest
+    assert run(replace(both, sounds=(faint,)))[0][0].risks == ()
 
 
 def test_a_risk_points_to_the_words_where_their_times_are_known():
