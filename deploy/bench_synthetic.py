@@ -27,7 +27,6 @@ from models.training.metrics import (
 LEAST = 5
 """Clips of each class below which a slice gets no row: an error rate of fewer says nothing."""
 SYSTEMS = ("detector", "linear probe", "LFCC")
-_RECALL = "recall at 1 %"
 _VOICES = Path(audio.__file__).parent / "scenarios" / "audio" / "demo"
 
 
