@@ -18,6 +18,10 @@ from deploy.cli_common import Failure, Json, Kafka, emit, run, settings_from
 from deploy.view import Mode, View
 
 
+STAGGER_MS = 7
+"""Between the openings of two rooms of a replay: rooms in step would send all their chunks in the same moment."""
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command("demo")(demo)
@@ -203,7 +207,7 @@ def _chosen(sources: list[str], rooms: int, tenant: str, changes: dict[str, Any]
             "impairments": impairments or scenario.impairments,
         }
     )
-    return scenario.scaled(rooms) if rooms else scenario
+    return scenario.scaled(rooms, stagger_ms=STAGGER_MS) if rooms else scenario
 
 
 def alerts(
