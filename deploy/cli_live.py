@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from deploy.cli_common import Failure, Json, Kafka, emit, run, settings_from
 from deploy.view import Mode, View
 
-
 STAGGER_MS = 7
 """Between the openings of two rooms of a replay: rooms in step would send all their chunks in the same moment."""
 

@@ -13,8 +13,9 @@ from deploy.bench_load import POLICIES, histogram, table
 from deploy.demo import until
 from loadtest.events import Timed, TimedChunk
 from loadtest.scenario import SCENARIOS, Scenario, load
+from loadtest.schema import DUTIES
 from loadtest.traffic import traffic
-from models.judgement import judge_text
+from models.judgement import Heard, Judge, SpeakerState, judge_text
 from models.lexicon import load_lexicon
 from models.policy import load_policy
 
@@ -59,12 +60,18 @@ def test_everything_is_said_before_the_end(platform: Scenario) -> None:
             assert line.marks
 
 
-def test_policies_demand_what_is_due_and_nothing_of_the_others(platform: Scenario) -> None:
-    """By tenant, over what Whisper heard of each clip (the manifests of demo and smoke)."""
-    heard = {}
+def transcripts() -> dict[str, str]:
+    """What Whisper heard of each clip of demo and smoke."""
+    found = {}
     for folder in ("demo", "smoke"):
         file = SCENARIOS / "audio" / folder / "manifest.json"
-        heard |= {name: clip["heard"] for name, clip in json.loads(file.read_text(encoding="utf-8"))["clips"].items()}
+        found |= {name: clip["heard"] for name, clip in json.loads(file.read_text(encoding="utf-8"))["clips"].items()}
+    return found
+
+
+def test_policies_demand_what_is_due_and_nothing_of_the_others(platform: Scenario) -> None:
+    """By tenant, over what Whisper heard of each clip (the manifests of demo and smoke)."""
+    heard = transcripts()
     words = load_lexicon(None)
     policy = load_policy(POLICIES / "platform.yaml")
     for room, speaker, line in platform.lines():
@@ -122,3 +129,40 @@ def test_the_result_is_readable() -> None:
     )
     assert shown.endswith("FAILED: 2 due, 1 found, 1 missed, 0 wrongly found")
     assert "missed: warn of s in r for ads" in shown
+
+
+def test_policies_take_the_actions_that_are_due(platform: Scenario) -> None:
+    """Each speaker's lines, as Whisper heard them, before the tenant's policy, strikes and all."""
+    judge = Judge(load_lexicon(None), load_policy(POLICIES / "platform.yaml"))
+    known = transcripts()
+    for room in platform.rooms:
+        for speaker in room.speakers:
+            state, taken = SpeakerState(), []
+            for number, line in enumerate(speaker.utterances):
+                text = known.get(line.audio.rpartition("/")[2], "")
+                heard = Heard(
+                    tenant=room.tenant or "",
+                    room=room.id,
+                    room_type=room.kind,
+                    role=speaker.role,
+                    minor=speaker.minor,
+                    trusted=speaker.trusted,
+                    speaker=speaker.id,
+                    session=room.id,
+                    utterance_id=f"{room.id}-{speaker.id}-{number}",
+                    revision=0,
+                    final=True,
+                    text=text,
+                    language=line.language or speaker.language or room.language,
+                    start_ms=line.at_s * 1000.0,
+                    end_ms=line.at_s * 1000.0 + line.duration_ms,
+                )
+                decision = judge.decide(heard, state)
+                state = decision.state
+                actions = [takedown.action for takedown in decision.takedowns if takedown.action in DUTIES]
+                if line.due:
+                    strongest = max((DUTIES.index(action) for action in actions), default=-1)
+                    assert strongest >= DUTIES.index(line.due.action), (room.id, speaker.id, text, actions)
+                taken += actions
+            if speaker.clean:
+                assert not taken, (room.id, speaker.id, taken)
