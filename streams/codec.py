@@ -11,6 +11,7 @@ import msgspec
 
 from streams import records, topics
 from streams.envelope import (
+    LAST_MS,
     TYPE_PREFIX,
     Attributes,
     BadRecord,
@@ -31,8 +32,6 @@ _TOPIC_OF: dict[type[Any], topics.Topic] = {t.record: t for t in topics.TOPICS i
 _ENCODER = msgspec.json.Encoder()
 _DECODERS = {t.record: msgspec.json.Decoder(t.record) for t in topics.TOPICS if t.record and t.content == "json"}
 _QUOTED = re.compile(r"(?<=Invalid enum value) .*(?= - at `)", re.DOTALL)  # the one message that repeats the value
-LAST_MS = 253_402_300_799_000.0
-"""9999-12-31T23:59:59Z, the last second that a timestamp can name."""
 UTTERANCE_CONTENT_TYPE = "audio/pcm;rate=16000"
 
 

@@ -54,6 +54,10 @@ class BadRecord(ValueError):
         self.detail = detail
 
 
+LAST_MS = 253_402_300_799_000.0
+"""9999-12-31T23:59:59Z, the last second that a timestamp can name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """CloudEvents context attributes of one record; ``extensions`` are lower-case alphanumerics."""
@@ -81,7 +85,10 @@ def parse_time(text: str) -> float:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError("no offset")
-        return moment.astimezone(UTC).timestamp() * 1000.0  # which refuses what is year 0 or 10000 in UTC
+        unix_ms = moment.astimezone(UTC).timestamp() * 1000.0  # which refuses what is year 0 in UTC
+        if unix_ms > LAST_MS:
+            raise ValueError("year 10000")
+        return unix_ms
     except (ValueError, OverflowError):
         raise BadRecord(
             "invalid-attribute", "ce_time must be RFC 3339 with an offset, like 2026-01-31T08:00:00.020Z"
