@@ -14,6 +14,7 @@ import ahocorasick
 from models.lexicon.entries import Entry
 from models.lexicon.forms import forms
 from models.lexicon.patterns import required_literal
+from models.lexicon.screen import on_edges
 
 # Number of a pattern's trigger among an entry's forms.
 TRIGGER = 0x7FFF
@@ -58,14 +59,19 @@ class Automaton:
         self._next.append(head)
         self._length.append(len(key))
 
-    def find(self, stream: str, text: str) -> Iterator[tuple[int, int, int, int]]:
-        """(start, end, entry number, form number) of every key in one stream of a text."""
+    def find(self, stream: str, text: str, edges: Sequence[int] = ()) -> Iterator[tuple[int, int, int, int]]:
+        """(start, end, entry number, form number) of every key in one stream of a text.
+
+        Where ``edges`` of words are given, Latin letters must begin and end with their words.
+        """
         iterate = self._iterators.get(stream)
         if iterate is None:
             return
         for last, head in iterate(text):
             end = last + 1
             start = end - self._length[head]
+            if edges and not on_edges(text, start, end, edges):
+                continue
             link = head
             while link >= 0:
                 yield start, end, self._entry[link], self._form[link]

@@ -19,6 +19,7 @@ NAMED_MARGIN = -4.0
 # How far from a name of n letters something may be: 0.3 for each letter beyond the fourth.
 HEARD_SHARE = 0.31
 SURE_LETTERS = 4
+_ENOUGH_AROUND = 2
 
 
 def compare_exact(entry: Entry, form: Form, found: TracedStreams, first: int, last: int, tally: Tally) -> bool:
@@ -102,6 +103,8 @@ def compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> boo
     said, names = tokens[head : len(tokens) - tail], wanted[head : len(wanted) - tail]
     if not said or not names or not all(is_name(t) for t in names):
         return False
+    if head + tail < _ENOUGH_AROUND and not any(map(no_word, said)):
+        return False  # ordinary words, and nothing that makes the name expected
     left, right = "".join(t.text for t in said), "".join(t.text for t in names)
     limit = HEARD_SHARE * max(0, len(right) - SURE_LETTERS)
     # Each letter too many or too few costs at least a vowel; runs are reduced before the distance is taken.
@@ -110,7 +113,7 @@ def compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> boo
     local = PRIOR - plausibility(said, 0, len(said))
     if all(t.word is not None and t.word.common for t in said) and len(said) > 1:
         local -= SPLIT_COMMON
-    local -= NAMED_MARGIN if head + tail >= 2 else CHANGED_MARGIN
+    local -= NAMED_MARGIN if head + tail >= _ENOUGH_AROUND else CHANGED_MARGIN
     if local < 0.0:
         return False
     distance = words.heard_distance(left, right)
@@ -119,6 +122,11 @@ def compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> boo
     tally.heard = True
     tally.add(distance, f"{' '.join(t.text for t in said)} sounds like {' '.join(t.text for t in names)}")
     return True
+
+
+def no_word(token: Token) -> bool:
+    """Whether a Latin token is in no dictionary."""
+    return len(token.text) > 1 and words.english_log_probability(token.text) == words.RARE_EN
 
 
 def _tally_split(found: TracedStreams, tokens: list[Token], wanted: list[Token], tally: Tally) -> None:

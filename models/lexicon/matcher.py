@@ -12,12 +12,12 @@ from models.lexicon.automaton import STRIPPED, Automaton
 from models.lexicon.entries import Entry, parse_lexicon, read_lexicon_files, version_of
 from models.lexicon.forms import expand
 from models.lexicon.patterns import find_pattern
-from models.lexicon.screen import han_margin, heard, on_edges
+from models.lexicon.screen import han_margin, heard, spread_margin
 from models.lexicon.verify import verify
 from models.text.fold import Traced, fold, trace
 from models.text.pinyin import code_tables
 from models.text.streams import Stream, Streams, TracedStreams, streams, tokenise, trace_streams
-from models.text.variants import LIGHT_VARIANT, VARIANTS, Variant, censored_variant
+from models.text.variants import FILLER_VARIANT, LIGHT_VARIANT, VARIANTS, Variant, censored_variant
 
 # Longest text that is looked at; an utterance of 12 s has about 80 syllables.
 LONGEST_TEXT = 2000
@@ -85,7 +85,7 @@ class Lexicon:
             base = base or found
             # Words that are joined, split or misheard are not sought around words left out as well.
             names = "p" if view == _SECOND else "xp" if view == _LIGHT else "xpqs"
-            han = found.x if view in {0, _SECOND} and not base.q else ""
+            han = base.x if view in _SAME_CHARACTERS and not base.q else ""
             for name in names:
                 piece = getattr(found, name)
                 if piece:
@@ -95,15 +95,18 @@ class Lexicon:
         self, name: str, view: int, piece: str, found: Streams, before: str, han: str
     ) -> Iterator[_Candidate]:
         edges = found.edges["pqs".index(name)] if name != "x" else ()
-        for start, end, number, form in self._automaton.find(name, piece):
-            if edges and not on_edges(piece, start, end, edges):
-                continue
+        for start, end, number, form in self._automaton.find(name, piece, edges):
             if before and not form & STRIPPED and piece[start:end] in before:
                 continue  # the text as it is says the same
             if name == "s" and not heard(self.entries[number], found, start, end):
                 continue
-            if han and name == "p" and han_margin(self.entries[number], han, start, end) < 0.0:
-                continue
+            if han and name == "p":
+                entry = self.entries[number]
+                if view in {0, _SECOND}:
+                    if han_margin(entry, han, start, end, han[start:end]) < 0.0:
+                        continue
+                elif spread_margin(entry, han, found.x[start:end]) < 0.0:
+                    continue
             yield view, start, end, number, form & ~STRIPPED
 
     def _views(self, folded: str) -> Iterable[tuple[int, str]]:
@@ -159,7 +162,9 @@ class Lexicon:
 
 
 _SECOND = len(VARIANTS) + 2
+_FILLERS = VARIANTS.index(FILLER_VARIANT) + 1
 _LIGHT = VARIANTS.index(LIGHT_VARIANT) + 1
+_SAME_CHARACTERS = frozenset({0, _FILLERS, _LIGHT, _SECOND})
 _VIEW_NAMES = ("", *(v.name for v in VARIANTS), "censored", "readings")
 
 

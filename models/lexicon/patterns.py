@@ -27,22 +27,118 @@ def _parse(pattern: str) -> Any:
         return _parser.parse(pattern)
 
 
-def _repeats(tree: Any, inside: bool) -> bool:
-    """Whether an unbounded repeat stands inside another, where backtracking becomes exponential."""
+# A repeat that may go on longer than this counts as open.
+_OPEN = 64
+# More often than this nothing may be repeated that holds a choice or another repeat.
+_MAX_NESTED = 4
+# So many open repeats in a row may take the same characters: each makes a text of 600 a few hundred times dearer.
+_MAX_OPEN = 2
+# Characters that stand for the kinds there are; a pattern's own are added.
+_PROBES = "a1 _-.,:加一，\n"
+_REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT"})
+
+
+def _literals(tree: Any) -> set[str]:
+    """Characters that a pattern names."""
+    found: set[str] = set()
     for op, argument in tree:
         name = str(op)
-        if name in {"MAX_REPEAT", "MIN_REPEAT"}:
-            _, high, body = argument
-            unbounded = int(high) > 64
-            if (unbounded and inside) or _repeats(body, inside or unbounded):
+        if name in {"LITERAL", "NOT_LITERAL"}:
+            found.add(chr(argument))
+        elif name == "IN":
+            found |= _literals(argument)
+        elif name == "RANGE":
+            found.add(chr(argument[0]))
+        for part in _parts(name, argument):
+            found |= _literals(part)
+    return found
+
+
+def _parts(name: str, argument: Any) -> list[Any]:
+    """Parts of a parsed element that are patterns themselves."""
+    if name in _REPEATS or name == "POSSESSIVE_REPEAT":
+        return [argument[2]]
+    if name == "SUBPATTERN":
+        return [argument[-1]]
+    if name == "BRANCH":
+        return list(argument[1])
+    if name in {"ASSERT", "ASSERT_NOT"}:
+        return [argument[1]]
+    return [argument] if name == "ATOMIC_GROUP" else []
+
+
+def _takes(tree: Any, char: str) -> bool:
+    """Whether some element of a pattern may match a character; yes where that cannot be told."""
+    for op, argument in tree:
+        name = str(op)
+        if name == "LITERAL" and chr(argument).casefold() != char.casefold():
+            continue
+        if name in {"AT", "ASSERT", "ASSERT_NOT"}:
+            continue
+        if name == "IN" and not _in_set(argument, char):
+            continue
+        parts = _parts(name, argument)
+        if parts and not any(_takes(part, char) for part in parts):
+            continue
+        return True
+    return False
+
+
+def _in_set(items: Any, char: str) -> bool:
+    found = False
+    for op, argument in items:
+        name = str(op)
+        if name == "LITERAL":
+            found |= chr(argument).casefold() == char.casefold()
+        elif name == "RANGE":
+            found |= argument[0] <= ord(char) <= argument[1] or argument[0] <= ord(char.swapcase()[:1]) <= argument[1]
+        elif name == "CATEGORY":
+            found |= _in_category(str(argument), char)
+    return found != (str(items[0][0]) == "NEGATE")
+
+
+def _in_category(name: str, char: str) -> bool:
+    kind = name.removeprefix("CATEGORY_").removeprefix("NOT_")
+    inside = {
+        "DIGIT": char.isdigit(), "SPACE": char.isspace(), "WORD": char.isalnum() or char == "_",
+    }.get(kind, True)  # fmt: skip
+    return inside != ("NOT_" in name)
+
+
+def _nested(tree: Any, inside: bool) -> bool:
+    """Whether a choice or a varying repeat stands inside a repeat: the ways to match multiply with every round."""
+    for op, argument in tree:
+        name = str(op)
+        within = inside
+        if name in _REPEATS:
+            low, high, _ = argument
+            if inside and int(high) != int(low):
                 return True
+            within = inside or int(high) > _MAX_NESTED
+        elif name == "BRANCH" and inside:
+            return True
+        if any(_nested(part, within) for part in _parts(name, argument)):
+            return True
+    return False
+
+
+def _crowded(tree: Any, char: str) -> bool:
+    """Whether too many open repeats in a row may take the same character; what must come between ends a row."""
+    row = 0
+    for op, argument in tree:
+        name = str(op)
+        if name in _REPEATS:
+            low, high, body = argument
+            takes = _takes(body, char)
+            if takes and int(high) > _OPEN:
+                row += 1
+            elif not takes and int(low) > 0:
+                row = 0
+        elif name in {"LITERAL", "IN", "NOT_LITERAL"} and not _takes([(op, argument)], char):
+            row = 0
         elif name == "SUBPATTERN":
-            if _repeats(argument[-1], inside):
-                return True
-        elif name == "BRANCH":
-            if any(_repeats(branch, inside) for branch in argument[1]):
-                return True
-        elif name in {"ASSERT", "ASSERT_NOT"} and _repeats(argument[1], inside):
+            row += sum(str(o) in _REPEATS and int(a[1]) > _OPEN and _takes(a[2], char) for o, a in argument[-1])
+        if row > _MAX_OPEN or any(_crowded(part, char) for part in _parts(name, argument)):
             return True
     return False
 
@@ -58,8 +154,16 @@ def pattern_fault(pattern: str) -> tuple[str, str] | None:
         return f"not a regular expression: {error}", "correct it, or escape the character with \\"
     if compiled.match(""):
         return "the pattern matches the empty text", "require at least one character"
-    if _repeats(tree, inside=False):
-        return "a repeat inside a repeat can take exponential time", "bound the inner one, as in {0,8}"
+    if _nested(tree, inside=False):
+        return (
+            "a repeat or choice inside a repeat can take exponential time",
+            "repeat it at most 4 times, as in {0,4}, or write single characters as a set, as in [ab]",
+        )
+    if any(_crowded(tree, char) for char in {*_PROBES, *_literals(tree)}):
+        return (
+            f"more than {_MAX_OPEN} repeats in a row may take the same characters, in very long time",
+            "bound them, as in .{0,8}",
+        )
     return None
 
 

@@ -206,6 +206,7 @@ def _sounded(word: str) -> str:
     return squeeze(_DIGRAPHS.sub(lambda m: _DIGRAPH_SOUND[m.group()], word).translate(_HEARD))
 
 
+@lru_cache(maxsize=1 << 14)
 def heard_distance(left: str, right: str) -> float:
     """Weighted Levenshtein distance of two words as heard: vowels and silent letters are cheap, consonants are not."""
     left, right = _sounded(left), _sounded(right)

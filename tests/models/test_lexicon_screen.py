@@ -19,7 +19,8 @@ DATA = Path(__file__).parents[1] / "data" / "judge"
 
 def unscreened(text: str):
     with (
-        mock.patch("models.lexicon.matcher.on_edges", return_value=True),
+        mock.patch("models.lexicon.automaton.on_edges", return_value=True),
+        mock.patch("models.lexicon.matcher.spread_margin", return_value=1.0),
         mock.patch("models.lexicon.matcher.heard", return_value=True),
         mock.patch("models.lexicon.matcher.han_margin", return_value=1.0),
     ):

@@ -36,7 +36,7 @@ def test_a_single_mapping_and_several_documents_are_lexicons_too():
         ("- list: a\n  category: x\n  entires: [foo]\n", 1, "entries", "add it"),
         ("- list: a\n  category: x\n  match: [fuzzy]\n  entries: [foo]\n", 3, "match", "one of the values"),
         ("- list: a\n  category: x\n  entries:\n    - foo\n    - '...'\n", 5, "entries", "write a word"),
-        ("- list: a\n  category: x\n  entries:\n    - {text: '(a+)+$', match: [pattern]}\n", 4, "entries", "bound"),
+        ("- list: a\n  category: x\n  entries:\n    - {text: '(a+)+$', match: [pattern]}\n", 4, "entries", "4 times"),
         ("- list: a\n  category: x\n  entries: [foo\n", 4, "", "check indentation"),
         ("- list: a\n  list: b\n", 2, "list", "remove one"),
         ("", 1, "", "add a list"),
@@ -104,3 +104,26 @@ def test_literals_and_costly_patterns_are_recognised():
     assert pattern_fault("(") is not None
     assert pattern_fault("ab{1,3}c+") is None
     assert find_pattern("b+", "aBBc") == [(1, 3)]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a|a)*b", "(a|aa)+$", "(.*)(.*)(.*)x", r"\w*\w*\w*x", "(?:a?){40}a{40}", "(a{1,60}){1,60}b", "(ab?)*c",
+     r"\w+\s*\w+\s*\w+\s*x", "[a-z]+[a-z]+[a-z]+[0-9]", "(?:(?:a|ab)(?:c|bcd)){1,40}x"],
+)  # fmt: skip
+def test_patterns_that_could_take_very_long_are_refused(pattern):
+    assert pattern_fault(pattern) is not None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["x*y*z", "加.*微信.*号", r"\w+\s+\w+\s+\w+", "(哈|呵)+x", "(foo|bar){1,3}",
+     r"t\.me/\w+", r"加\s*(我|个)?\s*[vw]\s*[:：]?\s*\w{5,}"],
+)  # fmt: skip
+def test_patterns_that_cannot_are_admitted(pattern):
+    assert pattern_fault(pattern) is None
+
+
+def test_a_pattern_of_punctuation_is_looked_for():
+    lexicon = load_lexicon("- list: a\n  category: x\n  match: [pattern]\n  entries: ['t\\.me/\\w+']\n")
+    assert lexicon.find("see t.me/abc now")[0].span == (4, 12)
