@@ -51,7 +51,7 @@ def sentences(count: int, seed: int = _SEED) -> list[tuple[str, bool]]:
         bad = rng.random() < OFFENDING_SHARE
         if bad:
             clauses[rng.randrange(len(clauses))] = rng.choice(pools[f"{language} offending"])
-        if len(clauses) == 1:
+        if len(clauses) == 1 or rng.random() < 0.5:
             clauses.insert(0, rng.choice(pools[f"{language} opening"]))
         out.setdefault(joint.join(clauses), bad)
     return list(out.items())

@@ -225,7 +225,7 @@ def guard(
 @bench.command("lexicon")
 def lexicon(
     entries: Annotated[int, typer.Option(min=1, help="Size of the lexicon.")] = 100_000,
-    sentences: Annotated[int, typer.Option(min=100, help="Sentences to look through.")] = 20_000,
+    sentences: Annotated[int, typer.Option(min=100, max=50_000, help="Distinct sentences to look through.")] = 10_000,
     json_output: Json = False,
 ) -> None:
     """Sentences a second with a large lexicon, against pyahocorasick, flashtext and a regular expression."""
