@@ -71,11 +71,11 @@ class Judging(Stage):
             settings = self.settings
             self._files = await asyncio.to_thread(Files.read, settings.policy, settings.lexicons)
             files = await asyncio.to_thread(self._files.judge)
-            self._policies = PolicyWatch(settings, files, settings.fetch_max_wait_ms)
+            self._policies = PolicyWatch(settings, files)
             # What was refused before this worker came was buried by one that was there.
             self.judges = (await self._policies.catch_up()).judges
             since_ms = self._now_ms() - settings.shared_hours * 3_600_000.0
-            self._takedowns = SharedWatch(settings, self._shared, since_ms, settings.fetch_max_wait_ms)
+            self._takedowns = SharedWatch(settings, self._shared, since_ms)
             await self._takedowns.catch_up()
         self.loaded = True
 

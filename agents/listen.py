@@ -37,6 +37,8 @@ PARTIAL_DEADLINE_MS = FINAL_DEADLINE_MS + int(1000 * PARTIAL_PATIENCE_S)
 """Finals go first, even later ones: a partial that is not heard is made up for by the next, a final by nothing."""
 BUSY = 4
 """With more finals waiting than this, only words are asked for, and those once."""
+HEADS_PATIENCE_S = 1.0
+"""Heads run beside the recogniser and cost less than a second pass, so they are given up only this much later."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,8 +49,8 @@ class _Heard:
     utterance: records.Utterance
     job: SpeechJob
     assessment: Assessment = NOTHING
-    late: bool = False
-    """It waited longer than it may: capacity is short."""
+    late_s: float = 0.0
+    """How much longer it waited than it may; above 0 capacity is short."""
     models: Mapping[str, str] = field(default_factory=dict)
     """Versions of the recogniser that heard it."""
 
@@ -168,7 +170,7 @@ class Listen(Stage):
             late_s = now_s - work.added_at - _patience_ms(work.item.utterance) / 1000.0
             kind = "final" if work.item.utterance.final else "partial"
             self.metrics.observe("roomwarden_deadline_slack_seconds", -late_s, revision=kind)
-            work.item.late = late_s > 0.0
+            work.item.late_s = late_s
             self._hearing.add(work.item.utterance.utterance_id)
             work.item.job = self._memory.informed(work.item.utterance, work.item.job)
         return batch
@@ -179,10 +181,10 @@ class Listen(Stage):
             raise RuntimeError("listen runs before its recogniser is loaded")
         waiting = sum(work.item.utterance.final for work in self._batcher.pending)
         # What is not needed for the words goes when a deadline has passed, or is about to pass for many.
-        short = waiting > BUSY or any(item.late for item in items)
-        thorough = not short
+        latest_s = max(item.late_s for item in items)
+        thorough = waiting <= BUSY and latest_s <= 0.0
         jobs = [item.job for item in items]
-        assessing = self.heads.begin(jobs, busy=short)
+        assessing = self.heads.begin(jobs, busy=waiting > BUSY or latest_s > HEADS_PATIENCE_S)
         results = recogniser.transcribe(jobs, thorough=thorough)
         assessed = self.pointing.timed(recogniser, jobs, results, assessing.result(), busy=not thorough)
         for item, assessment in zip(items, assessed, strict=True):

@@ -14,7 +14,7 @@ from streams.codec import decode
 from streams.connection import Kafka
 from streams.envelope import BadRecord
 from streams.logs import get_logger
-from streams.reading import RawReader
+from streams.reading import WATCH_WAIT_MS, RawReader
 from streams.topics import POLICIES, SOURCES
 
 log = get_logger("roomwarden.judge")
@@ -43,9 +43,9 @@ class Followed:
 class PolicyWatch:
     """``catch_up`` once, then ``follow``: what is handed over is complete, checked and compiled."""
 
-    def __init__(self, kafka: Kafka, files: Judge, fetch_max_wait_ms: int = 20) -> None:
+    def __init__(self, kafka: Kafka, files: Judge) -> None:
         self._takeover = Takeover(files)
-        self._reader = RawReader(kafka, (SOURCES, POLICIES), start="earliest", fetch_max_wait_ms=fetch_max_wait_ms)
+        self._reader = RawReader(kafka, (SOURCES, POLICIES), start="earliest", fetch_max_wait_ms=WATCH_WAIT_MS)
         self._unreadable: list[tuple[Any, BadRecord]] = []
 
     async def catch_up(self) -> Change:

@@ -10,17 +10,17 @@ from streams import records
 from streams.codec import decode
 from streams.connection import Kafka
 from streams.envelope import BadRecord
-from streams.reading import RawReader
+from streams.reading import WATCH_WAIT_MS, RawReader
 from streams.topics import TAKEDOWNS
 
 
 class SharedWatch:
-    """``catch_up`` once, then ``follow``; what other workers issued is known here within a poll, 200 ms."""
+    """``catch_up`` once, then ``follow``; what other workers issued is known here within half a second."""
 
-    def __init__(self, kafka: Kafka, record: SharedRecord, since_ms: float, fetch_max_wait_ms: int = 20) -> None:
+    def __init__(self, kafka: Kafka, record: SharedRecord, since_ms: float) -> None:
         self._record = record
         self._reader = RawReader(
-            kafka, (TAKEDOWNS,), start="earliest", fetch_max_wait_ms=fetch_max_wait_ms, since_ms=since_ms
+            kafka, (TAKEDOWNS,), start="earliest", fetch_max_wait_ms=WATCH_WAIT_MS, since_ms=since_ms
         )
 
     async def catch_up(self) -> None:

@@ -15,6 +15,10 @@ from streams.connection import Kafka, client_options, start
 from streams.envelope import BadRecord
 from streams.topics import BY_NAME, Topic
 
+WATCH_WAIT_MS = 500
+"""Longest wait of a fetch for those who may learn of a record late: a tenth of the event loop goes into 100 empty
+fetches a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:
