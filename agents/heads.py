@@ -28,6 +28,26 @@ def chosen(settings: Settings) -> list[Callable[[], Head]]:
     return [make for wanted, make in makers if wanted]
 
 
+class Pressure:
+    """The share of late batches among the latest, older ones fading: one in ten of the weight is the newest's.
+
+    Heads are given up above a half of it, not at the first late batch: a speaker is judged by several utterances, and a
+    moment's crowd must not leave all of them unassessed.
+    """
+
+    def __init__(self) -> None:
+        self.share = 0.0
+
+    def note(self, late: bool) -> None:
+        """Take in one more batch."""
+        self.share = 0.9 * self.share + 0.1 * late
+
+    @property
+    def high(self) -> bool:
+        """Whether heads must go."""
+        return self.share > 0.5
+
+
 class Heads:
     """Owns the heads and the one thread that calls them; batches run there while the recogniser is at work."""
 

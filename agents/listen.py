@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agents.batching import Batcher, Work
-from agents.heads import Heads, complete
+from agents.heads import Heads, Pressure, complete
 from agents.memory import REMEMBERED, Memory
 from agents.pointing import Pointing
 from agents.stage import Stage
@@ -37,8 +37,6 @@ PARTIAL_DEADLINE_MS = FINAL_DEADLINE_MS + int(1000 * PARTIAL_PATIENCE_S)
 """Finals go first, even later ones: a partial that is not heard is made up for by the next, a final by nothing."""
 BUSY = 4
 """With more finals waiting than this, only words are asked for, and those once."""
-HEADS_PATIENCE_S = 1.0
-"""Heads run beside the recogniser and cost less than a second pass, so they are given up only this much later."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +66,7 @@ class Listen(Stage):
         self._memory = Memory()
         self._hearing: set[str] = set()
         self._skipped: OrderedDict[str, None] = OrderedDict()
+        self._pressure = Pressure()
         self._limits = BatchLimits(
             max_batch=settings.max_batch,
             max_padded_seconds=settings.batch_seconds,
@@ -173,6 +172,7 @@ class Listen(Stage):
             work.item.late_s = late_s
             self._hearing.add(work.item.utterance.utterance_id)
             work.item.job = self._memory.informed(work.item.utterance, work.item.job)
+        self._pressure.note(any(work.item.late_s > 0.0 for work in batch))
         return batch
 
     def _recognise(self, items: list[_Heard]) -> list[SpeechResult]:
@@ -181,10 +181,9 @@ class Listen(Stage):
             raise RuntimeError("listen runs before its recogniser is loaded")
         waiting = sum(work.item.utterance.final for work in self._batcher.pending)
         # What is not needed for the words goes when a deadline has passed, or is about to pass for many.
-        latest_s = max(item.late_s for item in items)
-        thorough = waiting <= BUSY and latest_s <= 0.0
+        thorough = waiting <= BUSY and all(item.late_s <= 0.0 for item in items)
         jobs = [item.job for item in items]
-        assessing = self.heads.begin(jobs, busy=waiting > BUSY or latest_s > HEADS_PATIENCE_S)
+        assessing = self.heads.begin(jobs, busy=waiting > BUSY or self._pressure.high)
         results = recogniser.transcribe(jobs, thorough=thorough)
         assessed = self.pointing.timed(recogniser, jobs, results, assessing.result(), busy=not thorough)
         for item, assessment in zip(items, assessed, strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.heads import Heads, chosen, complete
+from agents.heads import Heads, Pressure, chosen, complete
 from agents.listen import Listen
 from models.heads import Assessment
 from models.sounds import SoundEvent
@@ -163,3 +163,16 @@ async def test_what_a_voice_says_of_itself_outranks_what_it_sounds_like(tmp_path
 def test_nothing_said_changes_nothing() -> None:
     finding = samples.finding()
     assert complete(finding, Assessment()) is finding
+
+
+def test_heads_go_when_lateness_lasts_and_come_back_when_it_ends() -> None:
+    pressure = Pressure()
+    for late in [True, True, False, True, False]:  # a moment's crowd
+        pressure.note(late)
+    assert not pressure.high
+    for _ in range(10):
+        pressure.note(True)
+    assert pressure.high
+    for _ in range(10):
+        pressure.note(False)
+    assert not pressure.high
