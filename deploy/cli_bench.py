@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +19,18 @@ bench = typer.Typer(help="The figures in BENCHMARKS.md.", no_args_is_help=True)
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.add_typer(bench, name="bench")
+
+
+def _report(
+    result: dict[str, Any], table: Callable[[dict[str, Any]], str], json_output: bool, out: Path | None = None
+) -> None:
+    """Print a result as a table or as JSON; keep it as JSON where a file is named."""
+    if out is not None:
+        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    if json_output:
+        emit(result)
+    else:
+        print(table(result))
 
 
 @bench.command("latency")
@@ -35,14 +49,7 @@ def latency(
         result = run(measure(scenario, runs, settings_from()))
     except (ScenarioError, ServiceFailed) as problem:
         raise Failure(str(problem)) from None
-    if out is not None:
-        import json
-
-        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    if json_output:
-        emit(result)
-    else:
-        print(table(result))
+    _report(result, table, json_output, out)
 
 
 @bench.command("spoken")
@@ -84,7 +91,6 @@ def speech(
     json_output: Json = False,
 ) -> None:
     """Our recogniser against faster-whisper and WhisperLive's way, on the same utterances, weights and threads."""
-    import json
 
     from loadtest.speech import compare, material, speakers
     from models.weights import WeightsError, find
@@ -133,14 +139,7 @@ def load(
         result = run(measure(scenario, rooms, seconds, settings_from()))
     except (ScenarioError, ServiceFailed) as problem:
         raise Failure(str(problem)) from None
-    if out is not None:
-        import json
-
-        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    if json_output:
-        emit(result)
-    else:
-        print(table(result))
+    _report(result, table, json_output, out)
     raise typer.Exit(0 if result["verdict"]["passed"] else 1)
 
 
@@ -176,15 +175,10 @@ def capacity(
     except (ScenarioError, ServiceFailed, WeightsError) as problem:
         raise Failure(str(problem)) from None
     if out is not None:
-        import json
-
         out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     if picture is not None:
         picture.write_text(draw(result["curves"], bound_ms))
-    if json_output:
-        emit(result)
-    else:
-        print(table(result))
+    _report(result, table, json_output)
 
 
 @bench.command("guard")
@@ -212,14 +206,7 @@ def guard(
     except WeightsError as problem:
         raise Failure(str(problem)) from None
     result = summary(measure(collection(which, scale=scale), recogniser, SoundsHead()), which, missing(which))
-    if out is not None:
-        import json
-
-        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    if json_output:
-        emit(result)
-    else:
-        print(table(result))
+    _report(result, table, json_output, out)
 
 
 @bench.command("lexicon")
@@ -232,10 +219,7 @@ def lexicon(
     from deploy.bench_lexicon import measure, table
 
     result = measure(entries, sentences)
-    if json_output:
-        emit(result)
-    else:
-        print(table(result))
+    _report(result, table, json_output)
 
 
 @bench.command("synthetic")
@@ -263,11 +247,4 @@ def synthetic(
         result = measure(data, cache, conditions or ["clean", "opus24"]) | {"cost": cost(recogniser)}
     except (WeightsError, ValueError, OSError) as problem:
         raise Failure(str(problem)) from None
-    if out is not None:
-        import json
-
-        out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    if json_output:
-        emit(result)
-    else:
-        print(table(result))
+    _report(result, table, json_output, out)
