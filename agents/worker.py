@@ -93,7 +93,8 @@ class Worker:
             self._show_models(1.0)
             self._settings.state_dir.mkdir(parents=True, exist_ok=True)
             started = self.stages
-            await asyncio.gather(*(stage.app.start() for stage in self.stages))
+            if not await self._started():
+                return
             log.info("worker ready", stages=[stage.name for stage in self.stages])
             if on_ready is not None:
                 await on_ready()
@@ -107,6 +108,26 @@ class Worker:
                     await asyncio.gather(*(stage.app.stop() for stage in started), return_exceptions=True)
             except TimeoutError:
                 log.error("stop took too long; unacknowledged records will be read again", budget_s=STOP_BUDGET_S)
+
+    async def _started(self) -> bool:
+        """Start the apps; False when told to stop before they are. Raises WorkerFailed when they hang."""
+        patience_s = self._settings.stall_ms / 1000.0
+        starting = asyncio.gather(*(stage.app.start() for stage in self.stages))
+        stopped = asyncio.create_task(self._stop.wait())
+        waited: list[asyncio.Future[Any]] = [starting, stopped]
+        done, _ = await asyncio.wait(waited, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+        if starting in done:
+            stopped.cancel()
+            starting.result()
+            return True
+        if not done:
+            log.critical("start hangs", stacks=all_stacks(asyncio.get_running_loop()))
+        for task in waited:
+            task.cancel()
+        await asyncio.gather(*waited, return_exceptions=True)
+        if not done:
+            raise WorkerFailed(f"the stages have not started within {patience_s:.0f} s; the stacks are in the log")
+        return False
 
     async def _wait(self) -> None:
         stopped = asyncio.create_task(self._stop.wait())

@@ -32,6 +32,8 @@ class Place:
     process: WorkerProcess
     port: int
     clock: Path
+    stopping: bool = False
+    """Whether it was asked to end."""
 
 
 @dataclass
@@ -89,14 +91,18 @@ class Fleet:
         return place.process.log.parent.name
 
     async def stop(self, place: Place) -> int:
-        """SIGTERM; its exit status."""
-        return await place.process.stop()
+        """SIGTERM; its exit status. Whoever asked for it starts it again, if it is to go on."""
+        place.stopping = True
+        try:
+            return await place.process.stop()
+        finally:
+            place.stopping = False
 
     def revive(self) -> None:
         """Start again whoever ended by itself."""
         for place in self.places:
             status = place.process.status()
-            if status is not None:
+            if status is not None and not place.stopping:
                 self.fell.append(f"{place.process.log.parent.name} ({status})")
                 place.process.start()
 
