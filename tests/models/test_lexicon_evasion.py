@@ -12,9 +12,9 @@ from models.lexicon import starter_lexicon
 from models.strikes import Tail
 
 DATA = Path(__file__).parents[1] / "data" / "judge"
-# The innocents held out were chosen one by one to deceive; their bound is what was measured, not the aim (1 %).
-MIN_RECALL = {"development": 0.95, "held out first": 0.95, "held out second": 0.95}
-MAX_FALSE = {"development": 0.01, "held out first": 0.03, "held out second": 0.03}
+# What was measured, not the aim (0.95 and 0.01): the innocents held out were chosen one by one to deceive.
+MIN_RECALL = {"development": 0.95, "held out first": 0.95, "held out second": 0.95, "held out third": 0.94}
+MAX_FALSE = {"development": 0.01, "held out first": 0.03, "held out second": 0.03, "held out third": 0.07}
 
 
 def load(name: str) -> dict:
@@ -22,11 +22,12 @@ def load(name: str) -> dict:
 
 
 def suites() -> dict[str, tuple[dict, dict]]:
-    first, second = load("evasion_heldout.yaml"), load("evasion_second.yaml")
+    first, second, third = (load(f"evasion_{name}.yaml") for name in ("heldout", "second", "third"))
     return {
         "development": (load("evasion_disguised.yaml"), load("evasion_innocent.yaml")),
         "held out first": (first["disguised"], first["innocent"]),
         "held out second": (second["disguised"], second["innocent"]),
+        "held out third": (third["disguised"], third["innocent"]),
     }
 
 
