@@ -19,6 +19,7 @@ from models.heads import NOTHING, Assessment
 from models.speech import Recogniser, SpeechJob, SpeechResult
 from models.speech.batching import BatchLimits, Pending, plan, readiness
 from models.speech.loading import load_recogniser
+from models.speech.shares import FairShares
 from models.speech.stability import spans
 from models.weights import WeightsError
 from streams import records
@@ -72,6 +73,7 @@ class Listen(Stage):
             max_padded_seconds=settings.batch_seconds,
             fill_ms=int(settings.batch_wait_ms),
         )
+        self._shares = FairShares(self._limits)
         self._batcher: Batcher[_Heard, SpeechResult] = Batcher(
             self._choose, self._recognise, self._deliver, lanes=settings.replicas
         )
@@ -160,10 +162,12 @@ class Listen(Stage):
         now_ms = int(now_s * 1000.0)
         # Revisions of one utterance keep their order: the next one waits until the one in the model is published.
         free = [work for work in self._batcher.pending if work.item.utterance.utterance_id not in self._hearing]
-        queue = [_pending(work) for work in free]
+        queue = self._shares.turns(_pending(work, self._memory.at_risk(work.item.utterance, now_s)) for work in free)
         if readiness(queue, now_ms, self._limits) not in ("full", "due"):
             return []
-        chosen = set(plan(queue, self._limits).ids)
+        planned = plan(queue, self._limits)
+        self._shares.charge(planned)
+        chosen = set(planned.ids)
         batch = [work for work in free if work.item.job.id in chosen]
         for work in batch:
             late_s = now_s - work.added_at - _patience_ms(work.item.utterance) / 1000.0
@@ -203,6 +207,8 @@ class Listen(Stage):
         for heard, result in live:
             outgoing.append(complete(self._finding(heard, result, now_ms), heard.assessment))
             self._memory.learn(heard.utterance, heard.job, result)
+            if heard.assessment.hit:
+                self._memory.hit(heard.utterance, time.monotonic())
             if heard.utterance.final:
                 outgoing.append(self._coverage(heard.utterance))
         await self.publish(outgoing)
@@ -274,7 +280,7 @@ def _patience_ms(utterance: records.Utterance) -> int:
     return FINAL_DEADLINE_MS if utterance.final else PARTIAL_DEADLINE_MS
 
 
-def _pending(work: Work[_Heard]) -> Pending:
+def _pending(work: Work[_Heard], at_risk: bool) -> Pending:
     final = work.item.utterance.final
     added_ms = int(work.added_at * 1000.0)
     return Pending(
@@ -283,4 +289,6 @@ def _pending(work: Work[_Heard]) -> Pending:
         deadline_ms=added_ms + _patience_ms(work.item.utterance),
         partial=not final,
         queued_ms=added_ms,
+        tenant=work.item.utterance.tenant,
+        at_risk=at_risk,
     )

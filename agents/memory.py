@@ -1,4 +1,4 @@
-"""What listen remembers: the languages of speakers and rooms, and the latest revision of each open utterance."""
+"""What listen remembers: languages of speakers and rooms, latest revisions of open utterances, rooms with hits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ SURE = 0.9
 """A revision whose language is this probable need not be asked for it again in the next partials…"""
 ASK_EVERY = 4
 """…but in every so many, since people switch."""
+AT_RISK_S = 60.0
+"""A room in which something hit the lexicon is heard before others of its tenant for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,17 @@ class Memory:
         self._speakers: OrderedDict[str, Mapping[str, float]] = OrderedDict()
         self._rooms: OrderedDict[str, Mapping[str, float]] = OrderedDict()
         self._revisions: OrderedDict[str, _Revision] = OrderedDict()
+        self._hits: OrderedDict[str, float] = OrderedDict()
+
+    def hit(self, utterance: records.Utterance, now_s: float) -> None:
+        """Something in the utterance has hit the lexicon."""
+        self._hits[_room(utterance)] = now_s
+        self._hits.move_to_end(_room(utterance))
+        _trim(self._hits)
+
+    def at_risk(self, utterance: records.Utterance, now_s: float) -> bool:
+        """Whether there was a hit in the utterance's room of late."""
+        return now_s - self._hits.get(_room(utterance), -AT_RISK_S) < AT_RISK_S
 
     def prior(self, utterance: records.Utterance) -> Mapping[str, float] | None:
         """How likely each language is before a word is heard: the speaker's habit, else the room's."""

@@ -49,5 +49,5 @@ class Pointing:
         if self._lexicon is None or result.guard or assessment.unspoken or not self._lexicon.find(result.text):
             return assessment
         if busy:
-            return replace(assessment, degraded=(*assessment.degraded, "no-word-times"))
-        return replace(assessment, words=placed(result.text, recogniser.word_times(job, result)))
+            return replace(assessment, hit=True, degraded=(*assessment.degraded, "no-word-times"))
+        return replace(assessment, hit=True, words=placed(result.text, recogniser.word_times(job, result)))

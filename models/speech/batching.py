@@ -1,4 +1,4 @@
-"""Which waiting utterances go into the next batch: earliest deadline first, among like lengths.
+"""Which waiting utterances go into the next batch: the most urgent first, among like lengths.
 
 A batch costs what its longest member costs times the number of members, so an utterance may join only if it does
 not stretch the others (or itself) too much. The functions here see numbers only; time is a parameter, and whoever
@@ -17,13 +17,19 @@ Readiness = Literal["full", "due", "wait", "empty"]
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An utterance that waits: its length in seconds, when its answer is due and when it came (both in ms)."""
+    """An utterance that waits: its length in seconds, when its answer is due and when it came (both in ms).
+
+    `tenant`, `at_risk` and `turn` are for `FairShares` (models/speech/shares.py): turns come before deadlines.
+    """
 
     id: str
     seconds: float
     deadline_ms: int
     partial: bool = False
     queued_ms: int = 0
+    tenant: str = ""
+    at_risk: bool = False
+    turn: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,9 @@ class Batch:
         return tuple(member.id for member in self.members)
 
 
-def urgency(item: Pending) -> tuple[int, bool, int, str]:
-    """Sort key: earlier deadline first, finals before partials, then first come, then id for a stable order."""
-    return (item.deadline_ms, item.partial, item.queued_ms, item.id)
+def urgency(item: Pending) -> tuple[float, bool, int, bool, int, str]:
+    """Sort key: earlier turn first, at risk before others, then by deadline, finals before partials, first come, id."""
+    return (item.turn, not item.at_risk, item.deadline_ms, item.partial, item.queued_ms, item.id)
 
 
 def plan(queue: Iterable[Pending], limits: BatchLimits) -> Batch:

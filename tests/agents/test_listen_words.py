@@ -105,3 +105,35 @@ def said_samples() -> Any:
     import numpy as np
 
     return np.zeros(1600, np.int16)
+
+
+async def test_after_a_hit_a_room_is_heard_before_others_of_its_tenant(tmp_path: Path) -> None:
+    recogniser = TimedRecogniser()
+    async with running(stage_of(tmp_path, recogniser, max_batch=1)) as run:
+        await run.put(said("加微信", 0, room="risky"))
+        await run.until(lambda: all(run.acked), "the hit")
+        recogniser.gate.clear()
+        recogniser.started.clear()
+        await run.put(said("先", 1, room="calm"))
+        await run.until(recogniser.started.is_set, "a batch at work")
+        await run.put(said("大家好", 2, room="calm"))
+        await run.put(said("大家好", 3, room="risky"))
+        await run.until(lambda: run.stage.window.outstanding == 3, "all to be taken in")
+        recogniser.gate.set()
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    assert recogniser.batches == [["ut_0.2"], ["ut_1.2"], ["ut_3.2"], ["ut_2.2"]]
+
+
+async def test_a_tenant_that_asks_for_little_goes_before_another_that_waits_with_much(tmp_path: Path) -> None:
+    recogniser = TimedRecogniser()
+    async with running(stage_of(tmp_path, recogniser, max_batch=1)) as run:
+        recogniser.gate.clear()
+        await run.put(said("先", 0, tenant="much"))
+        await run.until(recogniser.started.is_set, "a batch at work")
+        for number in range(1, 4):
+            await run.put(said("多", number, tenant="much"))
+        await run.put(said("少", 4, tenant="little"))
+        await run.until(lambda: run.stage.window.outstanding == 5, "all to be taken in")
+        recogniser.gate.set()
+        await run.until(lambda: all(run.acked), "the acknowledgements")
+    assert recogniser.batches == [["ut_0.2"], ["ut_4.2"], ["ut_1.2"], ["ut_2.2"], ["ut_3.2"]]

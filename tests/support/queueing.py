@@ -1,0 +1,114 @@
+"""A recogniser with a queue, in virtual time: who waits how long under a load, without a second of waiting."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from models.speech.batching import Batch, BatchLimits, Pending, plan, readiness
+from models.speech.shares import FairShares
+
+LANES = 2
+POLL_MS = 5
+HANGOVER_S = 0.5
+"""Silence after which an utterance ends."""
+LIMITS = BatchLimits(max_batch=16, max_padded_seconds=12.0, fill_ms=40)
+
+
+def cost_s(batch: Batch) -> float:
+    """Seconds that one of two cores takes: the encoder by the padded second, the decoder by steps shared in a batch."""
+    count, padded, partial = len(batch.members), batch.padded_seconds, batch.members[0].partial
+    return padded * (0.016 * count + (0.5 if partial else 1.0) * (0.036 + 0.004 * count))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One revision of an utterance, and when it comes (s)."""
+
+    at_s: float
+    tenant: str
+    utterance: str
+    seconds: float
+    partial: bool
+
+
+@dataclass
+class Served:
+    """What came of a load: s from coming to the result, by tenant and kind (True: partial), and the batches."""
+
+    took_s: dict[tuple[str, bool], list[float]] = field(default_factory=dict)
+    batches: list[Batch] = field(default_factory=list)
+    busy_s: float = 0.0
+    ended_s: float = 0.0
+
+    def of(self, *tenants: str, partial: bool = False) -> list[float]:
+        """What results of some tenants took, in ascending order."""
+        return sorted(took for tenant in tenants for took in self.took_s.get((tenant, partial), []))
+
+
+def p95(values: list[float]) -> float:
+    """Of values in ascending order."""
+    return values[int(0.95 * (len(values) - 1))]
+
+
+def talk(tracks: Mapping[str, int], seconds: float, seed: int) -> list[Said]:
+    """Speakers of each tenant who talk by turns of 1.5 to 6 s with short pauses, a partial a second."""
+    draw = random.Random(seed)
+    said: list[Said] = []
+    for tenant, count in tracks.items():
+        for track in range(count):
+            at_s, number = 4.0 * draw.random(), 0
+            while at_s < seconds:
+                length, name = draw.uniform(1.5, 6.0), f"{tenant}-{track}-{number}"
+                said += [Said(at_s + n, tenant, name, min(float(n), 4.0), True) for n in range(1, int(length) + 1)]
+                said.append(Said(at_s + length + HANGOVER_S, tenant, name, length, False))
+                at_s += length + draw.uniform(0.5, 2.0)
+                number += 1
+    return sorted(said, key=lambda each: each.at_s)
+
+
+def serve(said: list[Said], *, fair: bool = True, limits: BatchLimits = LIMITS) -> Served:
+    """Work a load off on two lanes, as `listen` does: partials go when out of date, batches wait for company."""
+    shares, served = FairShares(limits), Served()
+    free_at, now_ms, come = [0] * LANES, 0, 0
+    waiting: list[Pending] = []
+    while come < len(said) or waiting:
+        while come < len(said) and 1000 * said[come].at_s <= now_ms:
+            each, come = said[come], come + 1
+            waiting = [item for item in waiting if not (item.partial and item.id.startswith(f"{each.utterance}."))]
+            waiting.append(_pending(each, now_ms))
+        waiting = [item for item in waiting if not (item.partial and now_ms - item.queued_ms > 500)]
+        lane = min(range(LANES), key=free_at.__getitem__)
+        if waiting and free_at[lane] <= now_ms:
+            queue = shares.turns(waiting) if fair else waiting
+            if readiness(queue, now_ms, limits) in ("full", "due"):
+                batch = plan(queue, limits)
+                if fair:
+                    shares.charge(batch)
+                done_ms = now_ms + round(1000 * cost_s(batch))
+                free_at[lane] = done_ms
+                served.batches.append(batch)
+                served.busy_s += cost_s(batch)
+                for item in batch.members:
+                    took = (done_ms - item.queued_ms) / 1000.0
+                    served.took_s.setdefault((item.tenant, item.partial), []).append(took)
+                waiting = [item for item in waiting if item.id not in batch.ids]
+                continue
+        served.ended_s = max(free_at) / 1000.0
+        following = [round(1000 * said[come].at_s) + 1] if come < len(said) else []
+        if waiting:
+            following.append(now_ms + POLL_MS if free_at[lane] <= now_ms else free_at[lane])
+        now_ms = max(now_ms + 1, min(following, default=now_ms))
+    return served
+
+
+def _pending(said: Said, now_ms: int) -> Pending:
+    return Pending(
+        id=f"{said.utterance}.{'final' if not said.partial else said.seconds}",
+        seconds=said.seconds,
+        deadline_ms=now_ms + (1100 if said.partial else 600),
+        partial=said.partial,
+        queued_ms=now_ms,
+        tenant=said.tenant,
+    )
