@@ -1,9 +1,7 @@
-"""Decisions as records: what judgement says, in the words of the wire, and its signature."""
+"""Decisions as records: what judgement says, in the words of the wire."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import cast
@@ -13,13 +11,6 @@ import msgspec
 from models.judgement import Decision, Heard, Risk, SpeakerState, Takedown
 from models.replaying import basis_of, code_version, digest_of, outline
 from streams import records
-
-SIGNATURE_HEADER = "rw_signature"
-
-
-def sign(value: bytes, key: str) -> str:
-    """``sha256=`` and the hexadecimal HMAC-SHA256 of a record's value."""
-    return "sha256=" + hmac.new(key.encode(), value, hashlib.sha256).hexdigest()
 
 
 def risk_record(

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from agents.decisions import SIGNATURE_HEADER, decision_record, risk_record, sign, takedown_record
+from agents.decisions import decision_record, risk_record, takedown_record
 from agents.incidents import IncidentWatch, sighting_record
 from agents.policies import Change, Followed, PolicyWatch
 from agents.rooms import Rooms
+from agents.sealing import SIGNATURE_HEADER, Sealing, sign
 from agents.shared import SharedWatch
 from agents.sources import Files, load_judge
 from agents.stage import Stage
@@ -21,12 +22,12 @@ from models.shared import SharedRecord
 from models.takeover import Judges
 from models.takeover import Judging as AnyJudge
 from streams import records
-from streams.codec import decode, encode
+from streams.codec import decode
 from streams.delivery import Slot
-from streams.envelope import BadRecord, Headers
+from streams.envelope import BadRecord
 from streams.metrics import MetricName, Metrics
 from streams.settings import Settings
-from streams.state import StateTable
+from streams.state import StateTable, by_timer
 from streams.topics import FINDINGS, OUTCOMES, ROOMS, SIGHTINGS, Topic
 
 __all__ = ["SIGNATURE_HEADER", "Judging", "load_judge", "sign"]
@@ -57,7 +58,9 @@ class Judging(Stage):
         self._sticking = Sticking(
             StateTable(self.app, "standing", settings.partitions), StateTable(self.app, "awaited", settings.partitions)
         )
-        # Findings and outcomes come on streams of their own, and both change what is known of a speaker.
+        self._sealing = Sealing(StateTable(self.app, "chains", settings.partitions), self.name, settings)
+        # Findings, outcomes and room events come on streams of their own; all of them change what is known of a
+        # speaker, and what they lead to goes onto one chain.
         self._changing = asyncio.Lock()
         self.read(ROOMS)
         self.read(FINDINGS)
@@ -118,7 +121,8 @@ class Judging(Stage):
         """Send again what was not acknowledged in time, and give to a person what never was."""
         async with self._changing:
             for overdue in self._sticking.overdue(self._now_ms(), self._own()):
-                await self._send([(overdue.takedown, overdue.revision)], attempt=overdue.attempt)
+                due = Slot(by_timer(overdue.partition), (FINDINGS.name, overdue.partition), -1, 0.0)
+                await self._send(due, [(overdue.takedown, overdue.revision)], attempt=overdue.attempt)
                 self._sticking.sent(overdue, self._now_ms())
                 name: MetricName = (
                     "roomwarden_takedowns_repeated_total"
@@ -131,7 +135,9 @@ class Judging(Stage):
         """Note a room event, judge a finding, take in an outcome, or look out for incidents."""
         message = slot.event.message
         if row is ROOMS:
-            await self._enter(decode(records.Room, message.headers, message.value), slot)
+            entering = decode(records.Room, message.headers, message.value)
+            async with self._changing:
+                await self._enter(entering, slot)
         elif row is OUTCOMES:
             outcome = decode(records.Outcome, message.headers, message.value)
             async with self._changing:
@@ -152,7 +158,7 @@ class Judging(Stage):
         again = self._sticking.joined(record, elsewhere, self._shared.reversed(record.tenant, record.speaker))
         if again is None:
             return
-        await self._send([(again, 0)])
+        await self._send(slot, [(again, 0)])
         self.metrics.count("roomwarden_takedowns_reissued_total", action=again.action)
         self._keep(slot, [(again, 0)])
 
@@ -179,7 +185,7 @@ class Judging(Stage):
         if decision.risks or decision.takedowns:
             versions = judge.versions(finding.tenant)
             basis = decision_record(heard, state, decision, versions, judge.sources)
-            await self._issue(finding, decision, basis, sighting_record(heard, decision.risks))
+            await self._issue(slot, finding, decision, basis, sighting_record(heard, decision.risks))
         issued = [(takedown, finding.revision) for takedown in decision.takedowns]
         self._keep(slot, issued)
         if decision.state != stored:
@@ -202,7 +208,7 @@ class Judging(Stage):
             self.log.warning("outcome of an unknown takedown", outcome=outcome.outcome)
             return
         if answered.lift is not None:
-            await self._send([answered.lift])
+            await self._send(slot, [answered.lift])
             self._keep(slot, [answered.lift])
         back = answered.taken_back
         if back is not None and (speaker := back.target.get("speaker")):
@@ -210,14 +216,19 @@ class Judging(Stage):
             self._remember(slot, room, self._state(*room)[0].without_strikes_of(back.utterance_id))
 
     async def _issue(
-        self, finding: records.Finding, decision: Decision, basis: records.Decision, sighting: records.Sighting | None
+        self,
+        slot: Slot,
+        finding: records.Finding,
+        decision: Decision,
+        basis: records.Decision,
+        sighting: records.Sighting | None,
     ) -> None:
         versions = (basis.policy_version, basis.lexicon_version)
         stages = msgspec.structs.replace(finding.stages, judged_ms=self._now_ms())
         risks = [risk_record(finding, risk, decision, versions, stages) for risk in decision.risks]
         issued = [(takedown, finding.revision) for takedown in decision.takedowns]
         beside: list[records.Record] = [*risks, basis]
-        await self._send(issued, stages, beside=[*beside, sighting] if sighting else beside)
+        await self._send(slot, issued, stages, beside=[*beside, sighting] if sighting else beside)
         self.observe_latency(finding.end_ms, finding.final)
         for risk in decision.risks:
             self.metrics.count(
@@ -229,21 +240,24 @@ class Judging(Stage):
 
     async def _send(
         self,
+        slot: Slot,
         takedowns: Sequence[tuple[Takedown, int]],
         stages: records.Stages | None = None,
         *,
         attempt: int = 1,
         beside: Sequence[records.Record] = (),
     ) -> None:
-        """Publish takedowns, signed, after the records that led to them."""
+        """Publish takedowns, signed and sealed, after the records that led to them."""
         now_ms = self._now_ms()
         commands = [
             takedown_record(each, revision, stages or records.Stages(captured_ms=each.at_ms, judged_ms=now_ms), attempt)
             for each, revision in takedowns
         ]
         if beside or commands:
-            signatures: list[Headers] = [[] for _ in beside] + [self._signature(command) for command in commands]
-            await self.publish([*beside, *commands], signatures)
+            seal = self._sealing.seal(slot.partition[1])
+            await self.publish([*beside, *commands], seal)
+            if not slot.stale:
+                self._sealing.keep(slot.event, seal)
         for command in commands:
             if command.attempt == 1:
                 self.metrics.count("roomwarden_takedowns_total", action=command.action, category=command.category)
@@ -273,12 +287,6 @@ class Judging(Stage):
 
     def _now_ms(self) -> float:
         return self.clock() * 1000.0
-
-    def _signature(self, command: records.Takedown) -> Headers:
-        key = self.settings.signing_key
-        if key is None:
-            return []
-        return [(SIGNATURE_HEADER, sign(encode(command).value, key.get_secret_value()).encode())]
 
 
 def _key(tenant: str, room: str, speaker: str) -> str:

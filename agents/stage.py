@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from faust.exceptions import ConsumerNotStarted
 
 from streams import records
 from streams.app import Publisher, StageApp, create_app, topic
-from streams.codec import encode
+from streams.codec import Message, encode
 from streams.consuming import OTHERS_FIRST
 from streams.delivery import AckWindow, DeadLetters, Partition, Received, Slot
 from streams.envelope import BadRecord, Headers
@@ -137,13 +137,14 @@ class Stage(ABC):
         except ConsumerNotStarted:
             return set()
 
-    async def publish(self, outgoing: Sequence[records.Record], signatures: Iterable[Headers] = ()) -> None:
-        """Publish records, in order, and wait until the broker has confirmed each."""
-        extra = list(signatures)
+    async def publish(
+        self, outgoing: Sequence[records.Record], seal: Callable[[Message], Headers] | None = None
+    ) -> None:
+        """Publish records, in order, and wait until the broker has confirmed each; ``seal`` adds headers to each."""
         futures = []
-        for index, record in enumerate(outgoing):
+        for record in outgoing:
             message = encode(record)
-            headers = message.headers + (extra[index] if index < len(extra) else [])
+            headers = message.headers + (seal(message) if seal else [])
             futures.append(await self._publisher.raw(message.topic, message.key, message.value, headers))
         for future in futures:
             await future

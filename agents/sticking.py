@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -18,7 +17,7 @@ from models.policy.schema import Acknowledge
 from models.standing import REMEMBER_MS, Awaited, Standing, awaited, lifted, reissued, standing, unanswered, verdict_of
 from streams import records
 from streams.delivery import Received
-from streams.state import StateTable
+from streams.state import StateTable, by_timer
 
 _MOST_OF_ONE_SPEAKER = 32
 
@@ -49,6 +48,8 @@ class Overdue:
     takedown: Takedown
     revision: int
     attempt: int
+    partition: int
+    """Of its room."""
 
 
 class Sticking:
@@ -127,9 +128,10 @@ class Sticking:
                 continue
             if waiting.is_last():
                 order = unanswered(waiting.takedown, waiting.attempts, now_ms)
-                found.append(Overdue("unanswered", order, waiting.revision, waiting.attempts))
+                found.append(Overdue("unanswered", order, waiting.revision, waiting.attempts, waiting.partition))
             else:
-                found.append(Overdue("repeat", waiting.takedown, waiting.revision, waiting.attempts + 1))
+                again = waiting.attempts + 1
+                found.append(Overdue("repeat", waiting.takedown, waiting.revision, again, waiting.partition))
         return found
 
     def sent(self, overdue: Overdue, now_ms: float) -> None:
@@ -141,7 +143,7 @@ class Sticking:
         if stored is None:
             return
         waiting = msgspec.json.decode(stored, type=Awaited)
-        event = _event(waiting.partition)
+        event = by_timer(waiting.partition)
         if overdue.kind == "unanswered":
             self._awaited.drop(event, name)
         else:
@@ -156,7 +158,7 @@ class Sticking:
                 if row.partition in partitions and row.stood.takedown.at_ms < now_ms - REMEMBER_MS:
                     old.append((name, row))
         for name, row in old:
-            event = _event(row.partition)
+            event = by_timer(row.partition)
             self._standing.drop(event, name)
             target = row.stood.takedown.target
             speaker = _speaker_key(target["tenant"], target["room"], target.get("speaker", ""))
@@ -191,18 +193,3 @@ def _id_key(tenant: str, room: str, name: str) -> str:
 
 def _speaker_key(tenant: str, room: str, speaker: str) -> str:
     return "\x1f".join(("s", tenant, room, speaker))
-
-
-@dataclass
-class _Timer:
-    """What stands for an event where a timer writes to a room's partition."""
-
-    message: Any
-
-    def ack(self) -> bool:
-        """There is nothing to acknowledge."""
-        return True
-
-
-def _event(partition: int) -> Received:
-    return _Timer(SimpleNamespace(topic="", partition=partition, offset=-1))

@@ -1,4 +1,4 @@
-"""Commands about the record of decisions: ``audit replay``."""
+"""Commands about the record of decisions: ``audit replay``, and those of ``cli_verify``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy import cli_verify
 from deploy.cli_common import Failure, Json, Kafka, emit, run, settings_from
 from streams.reading import Reader
 from streams.records import Decision, Source
@@ -18,6 +19,7 @@ audit = typer.Typer(help="Check the record: are decisions what they say they are
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
+    cli_verify.register(audit)
     app.add_typer(audit, name="audit")
 
 

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from deploy.brokers import BrokerFailed, BrokerMissing
 from streams import settings as streams_settings
 from streams.connection import KafkaRefused
+from streams.envelope import parse_time
 from streams.settings import Settings
 
 if TYPE_CHECKING:  # models load at use
@@ -68,6 +69,16 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         raise Failure(str(problem)) from None
     except KafkaError as problem:
         raise Failure(f"Kafka: {problem}; is ROOMWARDEN_KAFKA (or --kafka) right, and the broker up?") from None
+
+
+def moment(option: str, text: str | None, default: float) -> float:
+    """Unix ms of an option that takes a time; ``default`` where it is not given."""
+    if text is None:
+        return default
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise Failure(f"{option} must be RFC 3339 with an offset, like 2026-01-31T08:00:00Z", 2) from None
 
 
 def emit(value: Any) -> None:

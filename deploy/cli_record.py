@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli_common import Failure, Json, Kafka, emit, run, settings_from
+from deploy.cli_common import Failure, Json, Kafka, emit, moment, run, settings_from
 from streams.dead_letters import DeadLetter, read_dead_letters, send_again
-from streams.envelope import parse_time
 from streams.ledger import Ledger, LedgerKey, LedgerRow
 from streams.reading import Reader
 from streams.records import Coverage
@@ -34,8 +33,8 @@ def ledger(
     json_output: Json = False,
 ) -> None:
     """Print what became of every received second, per speaker and minute, from Kafka alone."""
-    low = _time("--from", begin, 0.0)
-    high = _time("--to", end, float("inf"))
+    low = moment("--from", begin, 0.0)
+    high = moment("--to", end, float("inf"))
 
     async def read() -> Ledger:
         book = Ledger()
@@ -107,15 +106,6 @@ def _find(number: str, settings: Settings) -> DeadLetter:
         if letter.number == number:
             return letter
     raise Failure(f"dead letter {number} is not on the topic; `roomwarden dead-letters list` prints what is")
-
-
-def _time(option: str, text: str | None, default: float) -> float:
-    if text is None:
-        return default
-    try:
-        return parse_time(text)
-    except ValueError:
-        raise Failure(f"{option} must be RFC 3339 with an offset, like 2026-01-31T08:00:00Z", 2) from None
 
 
 def _wanted(record: Coverage, room: str | None, tenant: str | None, low: float, high: float) -> bool:

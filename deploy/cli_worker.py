@@ -80,6 +80,10 @@ async def _checks(settings: Settings) -> list[dict[str, Any]]:
             None if settings.signing_key else "takedowns are not signed; set ROOMWARDEN_SIGNING_KEY",
         ),
         _optional(
+            "record sealing",
+            None if settings.audit_key else "the record is chained, but without a key; set ROOMWARDEN_AUDIT_KEY",
+        ),
+        _optional(
             "rocksdb store",
             None if importlib.util.find_spec("rocksdict") else "package rocksdict is missing; tables stay in memory",
         ),

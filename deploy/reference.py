@@ -214,7 +214,7 @@ def _values(field: FieldInfo) -> str:
     kinds = [field.annotation, *get_args(field.annotation)]
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
-    if SecretStr in kinds:
+    if SecretStr in [*kinds, *(each for kind in kinds for each in get_args(kind))]:
         return "secret"
     if bool in kinds:
         return "`true`, `false`"

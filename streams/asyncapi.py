@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams import records, topics
+from streams.chain import CHAIN_HEADER
 from streams.codec import ROOM_TYPES
 
 _EXTENSIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -123,6 +124,11 @@ def _headers(row: topics.Topic) -> dict[str, Any]:
     }
     extensions = _EXTENSIONS.get(row.noun, {"tenant": {"type": "string"}})
     properties.update({f"ce_{name}": schema for name, schema in extensions.items()})
+    if row.chained:
+        properties[CHAIN_HEADER] = {
+            "type": "string",
+            "description": "JSON: the record's link in the chain of the record.",
+        }
     required = ["ce_specversion", "ce_id", "ce_source", "ce_type"]
     required += [f"ce_{name}" for name in _REQUIRED.get(row.noun, [])]
     return {"type": "object", "properties": properties, "required": required}

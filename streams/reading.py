@@ -87,15 +87,21 @@ class RawReader:
         batches = await self._consumer.getmany(timeout_ms=timeout_ms)
         return [message for batch in batches.values() for message in batch]
 
+    async def raw_all(self) -> AsyncIterator[Any]:
+        """Every message up to the present end of each partition, one after another."""
+        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        while [tp for tp, end in ends.items() if await self._consumer.position(tp) < end]:
+            for message in await self.raw_poll():
+                yield message
+
     async def raw_drain(self) -> list[Any]:
         """Every message up to the present end of each partition."""
-        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
-        found: list[Any] = []
-        while True:
-            behind = [tp for tp, end in ends.items() if await self._consumer.position(tp) < end]
-            if not behind:
-                return found
-            found.extend(await self.raw_poll())
+        return [message async for message in self.raw_all()]
+
+    async def expired(self) -> set[tuple[str, int]]:
+        """Partitions (topic, number) whose oldest messages are gone."""
+        begins = await self._consumer.beginning_offsets(list(self._consumer.assignment()))
+        return {(tp.topic, tp.partition) for tp, offset in begins.items() if offset > 0}
 
 
 class Reader(RawReader):

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
         24.0, ge=0, le=4320, description="Strikes and suspensions of other rooms count this long; read back at start."
     )
     signing_key: SecretStr | None = Field(None, description="HMAC-SHA256 key that signs takedowns.")
+    audit_key: SecretStr | None = Field(
+        None, description="HMAC-SHA256 key that seals the record of decisions and takedowns; plain SHA-256 if none."
+    )
+    audit_old_keys: list[SecretStr] = Field(
+        default_factory=list, description="Earlier audit keys, for `roomwarden audit verify`."
+    )
 
     # Health, metrics, logs
     health_port: int = Field(0, ge=0, le=65535, description="/live, /ready, /metrics; 0 serves none.")

@@ -5,12 +5,30 @@ from __future__ import annotations
 import contextvars
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 from faust import streams as faust_streams
 
 from streams.app import StageApp
 from streams.delivery import Received
+
+
+@dataclass
+class _Timer:
+    """What stands for an event where a timer writes."""
+
+    message: Any
+
+    def ack(self) -> bool:
+        """There is nothing to acknowledge."""
+        return True
+
+
+def by_timer(partition: int) -> Received:
+    """An event on behalf of which a timer can write to a partition."""
+    return _Timer(SimpleNamespace(topic="", partition=partition, offset=-1))
 
 
 class StateTable:

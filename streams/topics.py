@@ -33,6 +33,8 @@ class Topic:
     scaled: bool = True
     max_bytes: int = MIB
     personal: bool = True
+    chained: bool = False
+    """Must be provable afterwards: each record names the one before it (``streams/chain.py``)."""
 
     @property
     def type(self) -> str:
@@ -118,6 +120,7 @@ TAKEDOWNS = Topic(
     "room id",
     180 * DAY_MS,
     "Idempotent commands to the platform, with reasons, signed.",
+    chained=True,
 )
 DECISIONS = Topic(
     "moderation.decisions",
@@ -126,6 +129,7 @@ DECISIONS = Topic(
     "room id",
     180 * DAY_MS,
     "What each decision depended on, so that it can be computed again; holds what was said.",
+    chained=True,
 )
 OUTCOMES = Topic(
     "moderation.outcomes",

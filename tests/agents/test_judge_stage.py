@@ -150,7 +150,7 @@ async def test_state_is_written_to_the_partition_of_the_finding(stage: Judging) 
         await run.until(lambda: all(run.acked), "the acknowledgements")
     written = {p.topic: p.partition for p in run.producer.changelog}
     tables = {name.removeprefix("rw-judge-").removesuffix("-changelog"): n for name, n in written.items()}
-    assert tables == {"speakers": 5, "standing": 5, "rooms": 2}
+    assert tables == {"speakers": 5, "standing": 5, "chains": 5, "rooms": 2}
 
 
 async def test_a_worker_that_takes_over_goes_on_from_the_changelog(stage: Judging, tmp_path: Path) -> None:
@@ -173,7 +173,8 @@ async def test_a_replayed_finding_issues_the_same_takedown_and_no_second_strike(
         await run.put(found("微信", 0))
         await run.put(found("微信", 0))
         await run.until(lambda: all(run.acked), "the acknowledgements")
-        state = SpeakerState.from_json(run.producer.changelog[-1].value)
+        (state_json, *_) = [p.value for p in run.producer.changelog if p.topic == "rw-judge-speakers-changelog"][::-1]
+        state = SpeakerState.from_json(state_json)
     assert [t.takedown_id for t in run.of(records.Takedown)] == ["td_ut_0_warn"] * 2
     assert len(state.strikes) == 1
 
@@ -193,6 +194,7 @@ async def test_nothing_is_remembered_or_acknowledged_before_the_broker_has_confi
         assert {p.topic for p in run.producer.changelog} == {
             "rw-judge-speakers-changelog",
             "rw-judge-standing-changelog",
+            "rw-judge-chains-changelog",
         }
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from streams import records
 from streams.admin import apply_topics
 from streams.settings import Settings
 from tests.support import samples
-from tests.support.processes import ROOT, WorkerProcess
+from tests.support.processes import WorkerProcess, command
 from tests.support.wire import Platform, platform
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(240)]
@@ -71,12 +69,6 @@ class Talk:
         return time.monotonic() - began
 
 
-def command(broker: Broker, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command line itself."""
-    line = [sys.executable, "-m", "deploy.cli", *arguments, "--kafka", broker.bootstrap]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
-
-
 def files(folder: Path, name: str, action: str) -> tuple[str, ...]:
     """Arguments of a push."""
     (folder / f"{name}.yaml").write_text(RULES.format(name=name, action=action))
@@ -104,9 +96,9 @@ async def test_pushed_policies_reach_every_worker_whole(
                 await worker.until("/ready")
             talk = Talk(side)
 
-            bad = command(broker, "policy", "push", str(folders[0] / "none.yaml"))
+            bad = command(broker.bootstrap, "policy", "push", str(folders[0] / "none.yaml"))
             assert (bad.returncode, "cannot be read" in bad.stderr) == (2, True)
-            assert command(broker, "policy", "push", *files(tmp_path, "first", "review")).returncode == 0
+            assert command(broker.bootstrap, "policy", "push", *files(tmp_path, "first", "review")).returncode == 0
             took = [await talk.until_everywhere("review")]
             # A policy that refers to a lexicon which is not there must wait: the one before stays in force.
             await side.send(
@@ -117,7 +109,10 @@ async def test_pushed_policies_reach_every_worker_whole(
             )
             await side.until(lambda: side.dead, "the dead letter")
             await talk.say()
-            assert command(broker, "policy", "push", *files(tmp_path, "second", "label_required")).returncode == 0
+            assert (
+                command(broker.bootstrap, "policy", "push", *files(tmp_path, "second", "label_required")).returncode
+                == 0
+            )
             took.append(await talk.until_everywhere("label_required"))
             await side.poll()
 
@@ -132,7 +127,7 @@ async def test_pushed_policies_reach_every_worker_whole(
             assert [letter.reason for letter in side.dead] == ["invalid-policy"]
 
             # Every decision of either version, computed again from Kafka alone.
-            done = command(broker, "audit", "replay", "--json")
+            done = command(broker.bootstrap, "audit", "replay", "--json")
             lines = [json.loads(line) for line in done.stdout.splitlines()]
             assert (done.returncode, lines[-1]["different"], lines[-1]["missing"]) == (0, 0, 0), lines[-1]
             known = {d.decision_id for d in side.of(records.Decision)}

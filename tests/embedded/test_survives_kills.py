@@ -17,7 +17,7 @@ from streams.admin import apply_topics
 from streams.ledger import Ledger
 from streams.settings import Settings
 from tests.support import speech
-from tests.support.processes import PATIENT, WorkerProcess
+from tests.support.processes import PATIENT, WorkerProcess, command
 from tests.support.wire import Platform, platform, unique
 from tests.support.worker_process import echo
 
@@ -176,6 +176,9 @@ async def test_killed_at_every_step_it_loses_no_utterance_and_issues_no_second_t
     assert survived.essence() == undisturbed.essence()
     assert survived.ledger.total().received == pytest.approx(undisturbed.ledger.total().received)
     assert survived.ledger.total().lost == {}
+    verified = command(broker.bootstrap, "audit", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "nothing broken" in verified.stdout
 
 
 def published(side: Platform, moment: str, begin_ms: float) -> bool:

@@ -100,3 +100,9 @@ class WorkerProcess:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+def command(bootstrap: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command line itself."""
+    line = [sys.executable, "-m", "deploy.cli", *arguments, "--kafka", bootstrap]
+    return subprocess.run(line, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True)

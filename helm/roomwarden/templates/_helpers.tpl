@@ -55,6 +55,11 @@ app.kubernetes.io/component: {{ .stage }}
 - name: ROOMWARDEN_SIGNING_KEY
   valueFrom:
     secretKeyRef: {name: {{ . }}, key: {{ $.root.Values.signing.key }}}
+{{- if and $.root.Values.signing.auditKey (eq $.stage "judge") }}
+- name: ROOMWARDEN_AUDIT_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: {{ $.root.Values.signing.auditKey }}}
+{{- end }}
 {{- end }}
 {{- end -}}
 
