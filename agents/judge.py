@@ -121,7 +121,7 @@ class Judging(Stage):
         """Send again what was not acknowledged in time, and give to a person what never was."""
         async with self._changing:
             for overdue in self._sticking.overdue(self._now_ms(), self._own()):
-                due = Slot(by_timer(overdue.partition), (FINDINGS.name, overdue.partition), -1, 0.0)
+                due = Slot(by_timer(overdue.partition), (FINDINGS.name, overdue.partition), -1, time.monotonic())
                 await self._send(due, [(overdue.takedown, overdue.revision)], attempt=overdue.attempt)
                 self._sticking.sent(overdue, self._now_ms())
                 name: MetricName = (
@@ -255,7 +255,7 @@ class Judging(Stage):
         ]
         if beside or commands:
             seal = self._sealing.seal(slot.partition[1])
-            await self.publish([*beside, *commands], seal)
+            await self.publish([*beside, *commands], slot, seal)
             if not slot.stale:
                 self._sealing.keep(slot.event, seal)
         for command in commands:

@@ -211,7 +211,7 @@ class Listen(Stage):
                 self._memory.hit(heard.utterance, time.monotonic())
             if heard.utterance.final:
                 outgoing.append(self._coverage(heard.utterance))
-        await self.publish(outgoing)
+        await self.publish(outgoing, {heard.utterance.utterance_id: heard.slot for heard, _ in live})
         self._hearing.difference_update(heard.utterance.utterance_id for heard, _ in pairs)
         for heard, _ in live:
             self.observe_latency(heard.utterance.end_ms, heard.utterance.final)

@@ -176,15 +176,18 @@ class Segment(Stage):
         now_ms = time.time() * 1000.0
         known = [(output, self._tracks[output.track]) for output in outputs if output.track in self._tracks]
         outgoing: list[records.Record] = []
+        causes: dict[str, Slot] = {}
         for output, track in known:
             if output.marked:
                 track.label = strongest((track.label, "suspected"))
         for output, track in known:
             if isinstance(output, Utterance):
-                outgoing.extend(self._utterance(output, track, now_ms))
+                cut = self._utterance(output, track, now_ms)
+                causes[cut[0].utterance_id] = track.slot
+                outgoing.extend(cut)
             elif isinstance(output, Span):
                 outgoing.append(self._coverage(track, output, output.kind, output.reason, output.start_ms))
-        await self.publish(outgoing)
+        await self.publish(outgoing, causes)
         for output, track in known:
             if isinstance(output, Utterance):
                 self.observe_latency(output.end_ms, output.final)
@@ -200,7 +203,7 @@ class Segment(Stage):
                 assert isinstance(token, Slot)  # noqa: S101  # we gave it
                 self.window.finish(token)
 
-    def _utterance(self, output: Utterance, track: _Track, now_ms: float) -> list[records.Record]:
+    def _utterance(self, output: Utterance, track: _Track, now_ms: float) -> list[records.Utterance | records.Coverage]:
         identity = utterance_id(
             track.tenant, track.session, track.speaker, output.utterance_sequence, output.utterance_sample
         )

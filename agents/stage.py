@@ -22,6 +22,7 @@ from streams.logs import get_logger
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, Topic
+from streams.tracing import NO_CAUSES, Causes, Tracer
 from streams.watchdog import Standing
 
 
@@ -33,6 +34,7 @@ class Stage(ABC):
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
         self.metrics = metrics
+        self.tracer = Tracer()
         self.log = get_logger(f"roomwarden.{self.name}")
         self.app: StageApp = create_app(self.name, settings)
         self.window = AckWindow(settings.window)
@@ -138,16 +140,28 @@ class Stage(ABC):
             return set()
 
     async def publish(
-        self, outgoing: Sequence[records.Record], seal: Callable[[Message], Headers] | None = None
+        self,
+        outgoing: Sequence[records.Record],
+        causes: Causes = NO_CAUSES,
+        seal: Callable[[Message], Headers] | None = None,
     ) -> None:
-        """Publish records, in order, and wait until the broker has confirmed each; ``seal`` adds headers to each."""
+        """Publish records, in order, and wait until the broker has confirmed each.
+
+        ``causes``, for traces, is the received record that led to them, or those by utterance id; ``seal`` adds headers
+        to each.
+        """
+        spans = self.tracer.spans(self.name, outgoing, causes)
         futures = []
         for record in outgoing:
             message = encode(record)
+            if spans and (span := spans.get(getattr(record, "utterance_id", ""))):
+                message.headers.extend(span.headers)
             headers = message.headers + (seal(message) if seal else [])
             futures.append(await self._publisher.raw(message.topic, message.key, message.value, headers))
         for future in futures:
             await future
+        for span in spans.values():
+            span.end()
 
     async def bury(self, slot: Slot, bad: BadRecord) -> None:
         """Dead-letter a slot's record and finish the slot."""

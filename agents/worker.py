@@ -16,6 +16,7 @@ from streams.health import Health, StageHealth
 from streams.logs import get_logger
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.tracing import open_tracer
 from streams.watchdog import LoopGuard, Watchdog, all_stacks
 
 StageName = Literal["segment", "listen", "judge"]
@@ -38,11 +39,18 @@ class WorkerFailed(RuntimeError):
 
 
 class Worker:
-    """Runs stages; ``run`` returns after a stop, and raises when a stage crashed."""
+    """Runs stages; ``run`` returns after a stop, and raises when a stage crashed.
+
+    Raises:
+        TracingMissing: when traces are asked for, and OpenTelemetry is not installed.
+    """
 
     def __init__(self, settings: Settings, names: Sequence[StageName] = (), metrics: Metrics | None = None) -> None:
         self.metrics = metrics or Metrics()
         self.stages: list[Stage] = [STAGES[name](settings, self.metrics) for name in (names or tuple(STAGES))]
+        self._tracer = open_tracer(settings.tracing)
+        for stage in self.stages:
+            stage.tracer = self._tracer
         self._settings = settings
         self._stop = asyncio.Event()
         self._reloading: asyncio.Future[None] | None = None
@@ -108,6 +116,7 @@ class Worker:
                     await asyncio.gather(*(stage.app.stop() for stage in started), return_exceptions=True)
             except TimeoutError:
                 log.error("stop took too long; unacknowledged records will be read again", budget_s=STOP_BUDGET_S)
+            self._tracer.close()
 
     async def _started(self) -> bool:
         """Start the apps; False when told to stop before they are. Raises WorkerFailed when they hang."""

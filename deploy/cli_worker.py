@@ -30,6 +30,7 @@ def worker(
     from models.weights import WeightsError
     from streams.admin import TopicError, apply_topics
     from streams.logs import configure
+    from streams.tracing import TracingMissing
 
     unknown = set(stages or []) - set(STAGES)
     if unknown:
@@ -44,7 +45,7 @@ def worker(
 
     try:
         run(serve())
-    except (WeightsError, TopicError) as problem:
+    except (WeightsError, TopicError, TracingMissing) as problem:
         raise Failure(str(problem)) from None
     except WorkerFailed as problem:
         cause = type(problem.__cause__).__name__ if problem.__cause__ else "unknown"

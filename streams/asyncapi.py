@@ -18,6 +18,7 @@ _EXTENSIONS: dict[str, dict[str, dict[str, Any]]] = {
         "durationms": {"type": "string", "description": "Duration claimed by the sender, in ms."},
         "declaredsynthetic": {"type": "string", "enum": ["true", "false"]},
         "lastchunk": {"type": "string", "enum": ["true", "false"]},
+        "traceparent": {"type": "string", "description": "W3C Trace Context, where the platform traces."},
     },
     "utterance": {
         "tenant": {"type": "string"},

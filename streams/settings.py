@@ -106,10 +106,11 @@ class Settings(BaseSettings):
         default_factory=list, description="Earlier audit keys, for `roomwarden audit verify`."
     )
 
-    # Health, metrics, logs
+    # Health, metrics, logs, traces
     health_port: int = Field(0, ge=0, le=65535, description="/live, /ready, /metrics; 0 serves none.")
     health_host: str = Field("127.0.0.1", description="Address of the health server.")
     stall_ms: float = Field(60_000.0, ge=1000, description="/live fails when work waits this long without progress.")
+    tracing: bool = Field(False, description="Export OpenTelemetry traces; where to, the OTEL_* variables say.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "text"
 
