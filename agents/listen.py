@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agents.batching import Batcher, Work
+from agents.catchup import Catchup
+from agents.deferring import Deferring, Queued, coverage
 from agents.heads import Heads, Pressure, complete
+from agents.lenience import LenienceWatch
 from agents.memory import REMEMBERED, Memory
 from agents.pointing import Pointing
 from agents.stage import Stage
+from models.deferral import Lenience
 from models.heads import NOTHING, Assessment
 from models.speech import Recogniser, SpeechJob, SpeechResult
 from models.speech.batching import BatchLimits, Pending, plan, readiness
@@ -25,7 +29,6 @@ from models.weights import WeightsError
 from streams import records
 from streams.codec import decode
 from streams.delivery import Partition, Slot
-from streams.identifiers import coverage_id
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.settings import load as load_settings
@@ -47,6 +50,9 @@ class _Heard:
     slot: Slot
     utterance: records.Utterance
     job: SpeechJob
+    home: Stage
+    """Who has read it: listen itself, or catchup where it was deferred."""
+    deferred: bool = False
     assessment: Assessment = NOTHING
     late_s: float = 0.0
     """How much longer it waited than it may; above 0 capacity is short."""
@@ -55,7 +61,10 @@ class _Heard:
 
 
 class Listen(Stage):
-    """Batches utterances into the recogniser and publishes a finding for each."""
+    """Batches utterances into the recogniser and publishes a finding for each, at once or later.
+
+    With a ``recogniser`` that is given nothing is read outside the consumer groups: nobody counts as trusted.
+    """
 
     name = "listen"
 
@@ -77,7 +86,23 @@ class Listen(Stage):
         self._batcher: Batcher[_Heard, SpeechResult] = Batcher(
             self._choose, self._recognise, self._deliver, lanes=settings.replicas
         )
+        self.lenience = Lenience()
+        self._watch = LenienceWatch(settings, self.lenience) if recogniser is None else None
+        self._deferring = Deferring(
+            self.lenience,
+            self.publish,
+            self.window.finish,
+            metrics,
+            deadline_s=FINAL_DEADLINE_MS / 1000.0,
+            bound_s=settings.live_wait_ms / 1000.0,
+        )
+        self.catchup = Catchup(settings, metrics, self._hear_later, self._drop_stale, lambda: self._busy)
+        self._catching_up = 0
         self.read(UTTERANCES)
+
+    def parts(self) -> list[Stage]:
+        """Itself, and the catch-up group that shares its recogniser."""
+        return [self, self.catchup]
 
     async def load(self) -> None:
         """Find, verify and load the recogniser's weights."""
@@ -85,6 +110,8 @@ class Listen(Stage):
             self.recogniser = await asyncio.to_thread(self._engine, self.settings.whisper)
         await asyncio.to_thread(self.heads.load)
         await asyncio.to_thread(self.pointing.load)
+        if self._watch is not None:
+            await self._watch.start()
         self.loaded = True
 
     def _engine(self, whisper: str) -> Recogniser:
@@ -118,26 +145,37 @@ class Listen(Stage):
         message = slot.event.message
         utterance = decode(records.Utterance, message.headers, message.value)
         self._supersede(utterance)
+        self._batcher.add(_Heard(slot, utterance, self._job(utterance), self))
+
+    def _hear_later(self, slot: Slot, utterance: records.Deferred) -> None:
+        self._batcher.add(_Heard(slot, utterance, self._job(utterance), self.catchup, deferred=True))
+
+    def _job(self, utterance: records.Utterance) -> SpeechJob:
         samples = np.frombuffer(utterance.audio, dtype="<i2")
-        job = SpeechJob(
+        return SpeechJob(
             id=f"{utterance.utterance_id}.{utterance.revision}",
             samples=samples,
             partial=not utterance.final,
             prior=self._memory.prior(utterance),
             speech_seconds=utterance.speech_ms / 1000.0,
         )
-        self._batcher.add(_Heard(slot, utterance, job))
 
     def versions(self) -> Mapping[str, str]:
         """Of the recogniser."""
         return self.recogniser.versions if self.recogniser is not None else {}
 
     async def pump(self) -> None:
-        """Serve batches."""
-        await self._batcher.serve()
+        """Serve batches, and see to those that are not served."""
+        works = [self._batcher.serve(), self._deferring.serve()]
+        if self._watch is not None:
+            works.append(self._watch.follow())
+        await asyncio.gather(*works)
 
     async def revoked(self, partitions: set[Partition]) -> None:
         """Whoever gets the partitions hears their utterances again."""
+        self._drop_stale()
+
+    def _drop_stale(self) -> None:
         self._batcher.pending[:] = [work for work in self._batcher.pending if not work.item.slot.stale]
 
     def _supersede(self, newer: records.Utterance) -> None:
@@ -159,31 +197,64 @@ class Listen(Stage):
 
     def _choose(self, _: Sequence[Work[_Heard]], now_s: float) -> list[Work[_Heard]]:
         self._skip(lambda work: not work.item.utterance.final and now_s - work.added_at > PARTIAL_PATIENCE_S)
-        now_ms = int(now_s * 1000.0)
-        # Revisions of one utterance keep their order: the next one waits until the one in the model is published.
-        free = [work for work in self._batcher.pending if work.item.utterance.utterance_id not in self._hearing]
+        self._defer(now_s)
+        free = self._free(now_s)
         queue = self._shares.turns(_pending(work, self._memory.at_risk(work.item.utterance, now_s)) for work in free)
-        if readiness(queue, now_ms, self._limits) not in ("full", "due"):
+        if readiness(queue, int(now_s * 1000.0), self._limits) not in ("full", "due"):
             return []
         planned = plan(queue, self._limits)
         self._shares.charge(planned)
         chosen = set(planned.ids)
         batch = [work for work in free if work.item.job.id in chosen]
+        if batch[0].item.deferred:
+            self._catching_up += 1
+        else:
+            self._note_lateness(batch, now_s)
+        for work in batch:
+            self._hearing.add(work.item.utterance.utterance_id)
+            work.item.job = self._memory.informed(work.item.utterance, work.item.job)
+        return batch
+
+    @property
+    def _busy(self) -> bool:
+        """Whether anything live waits."""
+        return any(not work.item.deferred for work in self._batcher.pending)
+
+    def _free(self, now_s: float) -> list[Work[_Heard]]:
+        """What may be heard now: what is live, or, while nothing is, what was deferred."""
+        # Revisions of one utterance keep their order: the next one waits until the one in the model is published.
+        free = [work for work in self._batcher.pending if work.item.utterance.utterance_id not in self._hearing]
+        if self._busy:
+            self.catchup.rested(now_s)
+            return [work for work in free if not work.item.deferred]
+        # Where there are several lanes, one stays free for whoever speaks next.
+        return free if self._catching_up < max(1, self.settings.replicas - 1) else []
+
+    def _defer(self, now_s: float) -> None:
+        """Take finals off the queue that are to be heard later."""
+        finals = [work for work in self._batcher.pending if work.item.utterance.final and not work.item.deferred]
+        queue = [
+            Queued(each.slot, each.utterance, work.added_at, self._memory.at_risk(each.utterance, now_s))
+            for work in finals
+            for each in [work.item]
+        ]
+        for work, goes in zip(finals, self._deferring.choose(queue, now_s), strict=True):
+            if goes:
+                self._batcher.pending.remove(work)
+
+    def _note_lateness(self, batch: Sequence[Work[_Heard]], now_s: float) -> None:
         for work in batch:
             late_s = now_s - work.added_at - _patience_ms(work.item.utterance) / 1000.0
             kind = "final" if work.item.utterance.final else "partial"
             self.metrics.observe("roomwarden_deadline_slack_seconds", -late_s, revision=kind)
             work.item.late_s = late_s
-            self._hearing.add(work.item.utterance.utterance_id)
-            work.item.job = self._memory.informed(work.item.utterance, work.item.job)
         self._pressure.note(any(work.item.late_s > 0.0 for work in batch))
-        return batch
 
     def _recognise(self, items: list[_Heard]) -> list[SpeechResult]:
         recogniser = self.recogniser  # one for the whole batch, though it be changed meanwhile
         if recogniser is None:
             raise RuntimeError("listen runs before its recogniser is loaded")
-        waiting = sum(work.item.utterance.final for work in self._batcher.pending)
+        waiting = sum(work.item.utterance.final and not work.item.deferred for work in self._batcher.pending)
         # What is not needed for the words goes when a deadline has passed, or is about to pass for many.
         thorough = waiting <= BUSY and all(item.late_s <= 0.0 for item in items)
         jobs = [item.job for item in items]
@@ -195,6 +266,7 @@ class Listen(Stage):
         return results
 
     async def _deliver(self, pairs: list[tuple[_Heard, SpeechResult]], seconds: float) -> None:
+        self._catching_up -= pairs[0][0].deferred
         self.metrics.observe("roomwarden_batch_size", len(pairs))
         self.metrics.observe("roomwarden_inference_seconds", seconds)
         lengths = [heard.job.seconds for heard, _ in pairs]
@@ -207,15 +279,18 @@ class Listen(Stage):
         for heard, result in live:
             outgoing.append(complete(self._finding(heard, result, now_ms), heard.assessment))
             self._memory.learn(heard.utterance, heard.job, result)
-            if heard.assessment.hit:
+            if heard.assessment.hit and not heard.deferred:
                 self._memory.hit(heard.utterance, time.monotonic())
             if heard.utterance.final:
-                outgoing.append(self._coverage(heard.utterance))
+                outgoing.append(coverage(heard.utterance, "analysed"))
         await self.publish(outgoing, {heard.utterance.utterance_id: heard.slot for heard, _ in live})
         self._hearing.difference_update(heard.utterance.utterance_id for heard, _ in pairs)
         for heard, _ in live:
-            self.observe_latency(heard.utterance.end_ms, heard.utterance.final)
-            self.window.finish(heard.slot)
+            heard.home.observe_latency(heard.utterance.end_ms, heard.utterance.final)
+            if heard.utterance.final:
+                seconds = heard.utterance.accounted_ms / 1000.0
+                self.metrics.count("roomwarden_audio_seconds_total", seconds, stage=self.name, kind="analysed")
+            heard.home.window.finish(heard.slot)
 
     def _finding(self, heard: _Heard, result: SpeechResult, now_ms: float) -> records.Finding:
         utterance = heard.utterance
@@ -223,6 +298,8 @@ class Listen(Stage):
         if utterance.final and utterance.utterance_id in self._skipped:
             del self._skipped[utterance.utterance_id]
             degraded.append("partials-skipped")
+        if heard.deferred:
+            degraded.append("deferred")
         for step in degraded:
             self.metrics.count("roomwarden_degraded_total", step=step)
         before = self._memory.before(utterance)
@@ -254,24 +331,6 @@ class Listen(Stage):
             stages=records.Stages(
                 captured_ms=utterance.end_ms, segmented_ms=utterance.segmented_ms, listened_ms=now_ms
             ),
-        )
-
-    def _coverage(self, utterance: records.Utterance) -> records.Coverage:
-        start_ms = utterance.start_ms + utterance.overlap_ms
-        milliseconds = utterance.accounted_ms
-        self.metrics.count("roomwarden_audio_seconds_total", milliseconds / 1000.0, stage=self.name, kind="analysed")
-        return records.Coverage(
-            coverage_id=coverage_id(utterance.tenant, utterance.utterance_id, "listen"),
-            stage="listen",
-            kind="analysed",
-            tenant=utterance.tenant,
-            room=utterance.room,
-            speaker=utterance.speaker,
-            session=utterance.session,
-            start_ms=start_ms,
-            end_ms=utterance.end_ms,
-            milliseconds=milliseconds,
-            utterance_id=utterance.utterance_id,
         )
 
 

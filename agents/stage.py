@@ -47,6 +47,10 @@ class Stage(ABC):
         self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         self.app.task(self._run_pump)
 
+    def parts(self) -> list[Stage]:
+        """The stages that run when this one is asked for: itself, and what shares its models."""
+        return [self]
+
     def read(self, row: Topic) -> None:
         """Feed every record of a topic to ``receive``; called in the constructor of a stage."""
         source = topic(self.app, row)

@@ -47,7 +47,8 @@ class Worker:
 
     def __init__(self, settings: Settings, names: Sequence[StageName] = (), metrics: Metrics | None = None) -> None:
         self.metrics = metrics or Metrics()
-        self.stages: list[Stage] = [STAGES[name](settings, self.metrics) for name in (names or tuple(STAGES))]
+        made = [STAGES[name](settings, self.metrics) for name in (names or tuple(STAGES))]
+        self.stages: list[Stage] = [part for stage in made for part in stage.parts()]
         self._tracer = open_tracer(settings.tracing)
         for stage in self.stages:
             stage.tracer = self._tracer

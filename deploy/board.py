@@ -55,6 +55,8 @@ class Board:
     seen: set[str] = field(default_factory=set)
     speech: set[str] = field(default_factory=set)
     analysed: set[str] = field(default_factory=set)
+    deferred: dict[str, float] = field(default_factory=dict)
+    """Milliseconds of utterances that are to be heard later."""
 
     def note(self, observed: Observed) -> None:
         """Take one record in; duplicates of computed ids change nothing."""
@@ -128,8 +130,13 @@ class Board:
         self.milliseconds[label] = self.milliseconds.get(label, 0.0) + record.milliseconds
         if label == "segment.speech":
             self.speech.add(record.utterance_id)
+        elif record.kind == "deferred":
+            self.deferred[record.utterance_id] = record.milliseconds
         elif record.stage == "listen":
             self.analysed.add(record.utterance_id)
+        # What is heard after all is no longer deferred, in whatever order the two records come.
+        if record.utterance_id in self.analysed and record.utterance_id in self.deferred:
+            self.milliseconds["listen.deferred"] -= self.deferred.pop(record.utterance_id)
 
 
 def _voice(record: records.Finding) -> str:

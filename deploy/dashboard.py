@@ -71,6 +71,7 @@ PANELS: tuple[Panel, ...] = (
         (
             (f"sum by (step) (rate(roomwarden_degraded_total{_RATE}))", "{{step}}"),
             (f"sum(rate(roomwarden_partials_skipped_total{_RATE}))", "partials skipped"),
+            (f"sum by (reason) (rate(roomwarden_deferred_total{_RATE}))", "left for later: {{reason}}"),
         ),
         "Findings per second made with less than everything.",
     ),

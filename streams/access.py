@@ -14,6 +14,7 @@ from streams.topics import (
     COVERAGE,
     DEAD_LETTERS,
     DECISIONS,
+    DEFERRED,
     FINDINGS,
     INCIDENTS,
     OUTCOMES,
@@ -40,6 +41,8 @@ class Access:
     reads: tuple[Topic, ...] = ()
     writes: tuple[Topic, ...] = ()
     stage: bool = False
+    groups: tuple[str, ...] = ()
+    """Consumer groups beside the stage's own."""
     creates: bool = False
 
 
@@ -55,7 +58,13 @@ class Acl:
 
 ACCESS: dict[Role, Access] = {
     "segment": Access("the stage", (CHUNKS,), (UTTERANCES, COVERAGE, DEAD_LETTERS), stage=True),
-    "listen": Access("the stage", (UTTERANCES,), (FINDINGS, COVERAGE, DEAD_LETTERS), stage=True),
+    "listen": Access(
+        "the stage",
+        (UTTERANCES, DEFERRED, ROOMS, POLICIES),
+        (FINDINGS, DEFERRED, COVERAGE, DEAD_LETTERS),
+        stage=True,
+        groups=("catchup",),
+    ),
     "judge": Access(
         "the stage",
         (FINDINGS, ROOMS, OUTCOMES, POLICIES, SOURCES, TAKEDOWNS, SIGHTINGS),
@@ -83,7 +92,7 @@ def acls(role: Role, group_prefix: str) -> list[Acl]:
             rules.append(Acl("topic", row.name, tuple(operations)))
     if access.stage:
         name = f"{group_prefix}-{role}"
-        rules.append(Acl("group", name, ("Read",)))
+        rules += [Acl("group", each, ("Read",)) for each in (name, *(f"{group_prefix}-{g}" for g in access.groups))]
         # Changelogs of its tables, which the stage makes itself.
         rules.append(Acl("topic", f"{name}-", ("Describe", "Read", "Write", "Create"), prefixed=True))
     if role == "platform":

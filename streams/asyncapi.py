@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from streams import records, topics
 from streams.chain import CHAIN_HEADER
 from streams.codec import ROOM_TYPES
 
+_UTTERANCE: dict[str, dict[str, Any]] = {
+    "tenant": {"type": "string"},
+    "roomid": {"type": "string"},
+    "speakerid": {"type": "string", "description": "Absent for a mixed track."},
+    "sessionid": {"type": "string"},
+    "utteranceid": {"type": "string"},
+    "revision": {"type": "string", "pattern": "^[0-9]+$"},
+    "final": {"type": "string", "enum": ["true", "false"]},
+    "startms": {"type": "string", "description": "Capture time of the first sample, Unix ms."},
+    "endms": {"type": "string", "description": "Capture time of the last sample, Unix ms."},
+    "overlapms": {"type": "string", "description": "Leading audio that the utterance before has accounted for."},
+    "accountedms": {"type": "string", "description": "Received audio that the ledger counts here."},
+    "speechms": {"type": "string"},
+    "firstsequence": {"type": "string", "pattern": "^[0-9]+$"},
+    "lastsequence": {"type": "string", "pattern": "^[0-9]+$"},
+    "cause": {"type": "string", "description": "What ended it, or partial."},
+    "declaredsynthetic": {"type": "string", "enum": ["true", "false"]},
+    "segmentedms": {"type": "string", "description": "Wall clock at which segment published it, Unix ms."},
+    "syntheticstatus": {
+        "type": "string",
+        "enum": ["suspected", "possible", "confirmed"],
+        "description": "Grade of the declaration as synthetic, if there is one.",
+    },
+}
 _EXTENSIONS: dict[str, dict[str, dict[str, Any]]] = {
     "chunk": {
         "tenant": {"type": "string", "description": "Customer whose policy applies."},
@@ -20,37 +44,21 @@ _EXTENSIONS: dict[str, dict[str, dict[str, Any]]] = {
         "lastchunk": {"type": "string", "enum": ["true", "false"]},
         "traceparent": {"type": "string", "description": "W3C Trace Context, where the platform traces."},
     },
-    "utterance": {
-        "tenant": {"type": "string"},
-        "roomid": {"type": "string"},
-        "speakerid": {"type": "string", "description": "Absent for a mixed track."},
-        "sessionid": {"type": "string"},
-        "utteranceid": {"type": "string"},
-        "revision": {"type": "string", "pattern": "^[0-9]+$"},
-        "final": {"type": "string", "enum": ["true", "false"]},
-        "startms": {"type": "string", "description": "Capture time of the first sample, Unix ms."},
-        "endms": {"type": "string", "description": "Capture time of the last sample, Unix ms."},
-        "overlapms": {"type": "string", "description": "Leading audio that the utterance before has accounted for."},
-        "accountedms": {"type": "string", "description": "Received audio that the ledger counts here."},
-        "speechms": {"type": "string"},
-        "firstsequence": {"type": "string", "pattern": "^[0-9]+$"},
-        "lastsequence": {"type": "string", "pattern": "^[0-9]+$"},
-        "cause": {"type": "string", "description": "What ended it, or partial."},
-        "declaredsynthetic": {"type": "string", "enum": ["true", "false"]},
-        "segmentedms": {"type": "string", "description": "Wall clock at which segment published it, Unix ms."},
-        "syntheticstatus": {
-            "type": "string",
-            "enum": ["suspected", "possible", "confirmed"],
-            "description": "Grade of the declaration as synthetic, if there is one.",
-        },
+    "utterance": _UTTERANCE,
+    "deferred": _UTTERANCE
+    | {
+        "reason": {"type": "string", "enum": list(get_args(records.Leniency)), "description": "Why it may wait."},
+        "deferredms": {"type": "string", "description": "Wall clock at which it was deferred, Unix ms."},
     },
 }
+_UTTERANCE_REQUIRED = [
+    *("tenant", "roomid", "sessionid", "utteranceid", "revision"),
+    *("startms", "endms", "firstsequence", "lastsequence"),
+]
 _REQUIRED = {
     "chunk": ["tenant", "roomid", "sessionid", "sequence"],
-    "utterance": [
-        *("tenant", "roomid", "sessionid", "utteranceid", "revision"),
-        *("startms", "endms", "firstsequence", "lastsequence"),
-    ],
+    "utterance": _UTTERANCE_REQUIRED,
+    "deferred": [*_UTTERANCE_REQUIRED, "reason"],
 }
 _PRODUCED_BY_PLATFORM = {"voice.chunks", "voice.rooms", "moderation.outcomes", "policy.changes", "policy.sources"}
 

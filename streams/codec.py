@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -24,6 +24,7 @@ from streams.envelope import (
 )
 
 R = TypeVar("R", bound=records.Record)
+U = TypeVar("U", bound=records.Utterance)
 
 ROOM_TYPES = {
     f"{TYPE_PREFIX}{event}.v1": event for event in ("room.opened", "room.closed", "speaker.joined", "speaker.left")
@@ -81,8 +82,8 @@ def decode(record_type: type[R], headers: Any, value: bytes | None) -> R:
         raise BadRecord("oversized", f"the value has {len(value)} bytes; at most {topic.max_bytes} are taken")
     if record_type is records.Chunk:
         return _chunk(envelope, value)  # type: ignore[return-value]  # R is Chunk here; mypy does not narrow type[R]
-    if record_type is records.Utterance:
-        return _utterance(envelope, value)  # type: ignore[return-value]  # likewise
+    if issubclass(record_type, records.Utterance):
+        return _utterance(record_type, envelope, value)
     try:
         decoded: R = _DECODERS[record_type].decode(value)  # type: ignore[assignment]  # the table is keyed by R
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -214,27 +215,34 @@ def _utterance_envelope(record: records.Utterance) -> Envelope:
         "declaredsynthetic": flag(record.declared_synthetic),
         "segmentedms": number(record.segmented_ms),
     }
+    if isinstance(record, records.Deferred):
+        extensions |= {"reason": record.reason, "deferredms": number(record.deferred_ms)}
     if record.speaker:
         extensions["speakerid"] = record.speaker
     if record.synthetic_status:
         extensions["syntheticstatus"] = record.synthetic_status
     return Envelope(
         id=f"{record.utterance_id}.{record.revision}",
-        source="/roomwarden/segment",
-        type=topics.UTTERANCES.type,
+        source="/roomwarden/listen" if isinstance(record, records.Deferred) else "/roomwarden/segment",
+        type=_TOPIC_OF[type(record)].type,
         time_ms=record.start_ms,
         content_type=UTTERANCE_CONTENT_TYPE,
         extensions=extensions,
     )
 
 
-def _utterance(envelope: Envelope, value: bytes) -> records.Utterance:
+def _utterance(record_type: type[U], envelope: Envelope, value: bytes) -> U:
     if envelope.content_type != UTTERANCE_CONTENT_TYPE:
         raise BadRecord("unknown-content-type", f"content-type of an utterance must be {UTTERANCE_CONTENT_TYPE}")
     if len(value) % 2:
         raise BadRecord("undecodable", "an s16le value must have an even number of bytes")
     attributes = Attributes(envelope.extensions)
-    return records.Utterance(
+    added: dict[str, Any] = {}
+    if record_type is records.Deferred:
+        added["reason"] = _one_of(records.Leniency, attributes, "reason")
+        added["deferred_ms"] = attributes.number("deferredms", 0.0)
+    return record_type(
+        **added,
         utterance_id=attributes.text("utteranceid"),
         revision=attributes.integer("revision"),
         final=attributes.boolean("final"),
@@ -253,12 +261,14 @@ def _utterance(envelope: Envelope, value: bytes) -> records.Utterance:
         declared_synthetic=attributes.boolean("declaredsynthetic"),
         segmented_ms=attributes.number("segmentedms", 0.0),
         audio=value,
-        synthetic_status=_status(attributes.text("syntheticstatus", "")),
+        synthetic_status=_one_of(records.SyntheticStatus, attributes, "syntheticstatus"),
     )
 
 
-def _status(text: str) -> records.SyntheticStatus:
-    """One of the grades. Raises BadRecord for another word."""
-    if text not in get_args(records.SyntheticStatus):
-        raise BadRecord("invalid-attribute", "header ce_syntheticstatus must be suspected, possible or confirmed")
-    return cast("records.SyntheticStatus", text)
+def _one_of(words: Any, attributes: Attributes, name: str) -> Any:
+    """A word of a closed list; absent only where the empty one is on it. Raises BadRecord for another word."""
+    *others, last = (word for word in get_args(words) if word)
+    text = attributes.text(name, "" if "" in get_args(words) else None)
+    if text not in get_args(words):
+        raise BadRecord("invalid-attribute", f"header ce_{name} must be {', '.join(others)} or {last}")
+    return text

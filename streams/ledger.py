@@ -2,7 +2,8 @@
 
 ``received = analysed + silence + degraded + deferred + lost(reason)`` holds exactly once everything published has been
 worked off; until then the difference is what is still under way. Gaps in capture were never received: they are shown
-beside the equation, not in it.
+beside the equation, not in it. What was deferred and has been heard since counts as heard, in whatever order the two
+records come.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from streams.records import Coverage
 
 MINUTE_MS = 60_000.0
+SAMPLES_PER_MS = 16.0
 _ACCOUNTED = ("analysed", "degraded", "deferred")
 
 
@@ -58,15 +60,30 @@ class Ledger:
     def __init__(self) -> None:
         self.rows: dict[LedgerKey, LedgerRow] = defaultdict(LedgerRow)
         self._seen: set[str] = set()
+        self._deferred: dict[tuple[str, str], Coverage] = {}
+        self._heard: set[tuple[str, str]] = set()
 
     def add(self, record: Coverage) -> None:
         """Take in one record, split over the minutes that it spans."""
         if record.coverage_id in self._seen:
             return
         self._seen.add(record.coverage_id)
+        utterance = (record.tenant, record.utterance_id)
+        if record.kind == "deferred":
+            if utterance in self._heard:
+                return
+            self._deferred[utterance] = record
+        elif record.stage == "listen" and record.utterance_id:
+            self._heard.add(utterance)
+            earlier = self._deferred.pop(utterance, None)
+            if earlier is not None:
+                self._spread(earlier, -1.0)
+        self._spread(record)
+
+    def _spread(self, record: Coverage, sign: float = 1.0) -> None:
         track = (record.tenant, record.room, record.speaker, record.session)
-        for minute_ms, share_ms in _minutes(record.start_ms, record.end_ms, record.milliseconds):
-            row = self.rows[LedgerKey(*track, minute_ms)]
+        for minute_ms, whole_ms in _minutes(record.start_ms, record.end_ms, record.milliseconds):
+            row, share_ms = self.rows[LedgerKey(*track, minute_ms)], sign * whole_ms
             if record.stage == "segment":
                 self._received(row, record.kind, record.reason, share_ms)
             elif record.kind in _ACCOUNTED:
@@ -102,7 +119,10 @@ class Ledger:
 
 
 def _minutes(start_ms: float, end_ms: float, milliseconds: float) -> list[tuple[float, float]]:
-    """The minutes that an interval touches, each with its share; the shares add up to ``milliseconds``."""
+    """The minutes that an interval touches, each with its share; the shares add up to ``milliseconds``.
+
+    They are whole samples, which binary numbers add up, and take back, without an error.
+    """
     span = end_ms - start_ms
     first = start_ms // MINUTE_MS * MINUTE_MS
     if span <= 0 or end_ms <= first + MINUTE_MS:
@@ -113,7 +133,8 @@ def _minutes(start_ms: float, end_ms: float, milliseconds: float) -> list[tuple[
         minute = begin // MINUTE_MS * MINUTE_MS
         until = min(end_ms, minute + MINUTE_MS)
         # The last minute takes what is left, so that rounding never adds or loses a millisecond.
-        share = left if until >= end_ms else milliseconds * (until - begin) / span
+        part = round(SAMPLES_PER_MS * milliseconds * (until - begin) / span) / SAMPLES_PER_MS
+        share = left if until >= end_ms else part
         shares.append((minute, share))
         left -= share
         begin = until

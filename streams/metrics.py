@@ -22,6 +22,7 @@ MetricName = Literal[
     "roomwarden_audio_seconds_total",
     "roomwarden_lost_seconds_total",
     "roomwarden_degraded_total",
+    "roomwarden_deferred_total",
     "roomwarden_verdicts_total",
     "roomwarden_takedowns_total",
     "roomwarden_takedowns_reissued_total",
@@ -137,6 +138,12 @@ SPECS: dict[MetricName, Spec] = {
         "utterances",
         "Findings made with less than everything, by what was left out. Rising: capacity is short, or a model missing.",
         ("step",),
+    ),
+    "roomwarden_deferred_total": Spec(
+        "counter",
+        "utterances",
+        "Final utterances left to the catch-up group, by reason: trusted, quiet-room, late. Rising: capacity is short.",
+        ("reason",),
     ),
     "roomwarden_verdicts_total": Spec(
         "counter",

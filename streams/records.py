@@ -70,6 +70,18 @@ class Utterance(Struct, frozen=True, kw_only=True):
     synthetic_status: SyntheticStatus = ""
 
 
+Leniency = Literal["trusted", "quiet-room", "late"]
+"""Why an utterance was deferred: the platform vouches for the speaker, the policy for the room, or it was too late."""
+
+
+class Deferred(Utterance, frozen=True, kw_only=True):
+    """A final utterance that ``listen`` could not hear in time, for its catch-up group (topic voice.deferred)."""
+
+    reason: Leniency
+    deferred_ms: float
+    """Wall clock at which it was deferred."""
+
+
 class Room(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the platform knows of a room or of somebody in it (topic voice.rooms)."""
 
@@ -362,7 +374,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 JsonRecord = Room | Finding | Risk | Sighting | Incident | Takedown | Decision | Outcome | Coverage | Policy | Source
-AudioRecord = Chunk | Utterance
+AudioRecord = Chunk | Utterance | Deferred
 Record = JsonRecord | AudioRecord
 
 

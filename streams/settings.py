@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     batch_seconds: float = Field(
         12.0, ge=1, description="Most padded audio in one batch: more is cheaper by the second, and answers later."
     )
+    live_wait_ms: float = Field(
+        5_000.0,
+        ge=600,
+        description="A final that waited longer for the recogniser is left to the catch-up group.",
+    )
     max_batch: int = Field(16, ge=1, le=256, description="Most utterances in one batch.")
 
     sounds: bool = Field(True, description="Tell singing, music, screams and blasts from talk.")

@@ -81,6 +81,15 @@ UTTERANCES = Topic(
     "Utterances cut by segment: partial revisions while a speaker talks, then the final one.",
     content="audio",
 )
+DEFERRED = Topic(
+    "voice.deferred",
+    "deferred",
+    records.Deferred,
+    "room id/speaker id",
+    6 * HOUR_MS,
+    "Final utterances that could not be heard in time, for the catch-up group of listen.",
+    content="audio",
+)
 FINDINGS = Topic(
     "voice.findings",
     "finding",
@@ -185,6 +194,7 @@ TOPICS: tuple[Topic, ...] = (
     CHUNKS,
     ROOMS,
     UTTERANCES,
+    DEFERRED,
     FINDINGS,
     RISKS,
     SIGHTINGS,

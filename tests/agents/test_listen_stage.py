@@ -31,7 +31,15 @@ def stage_of(tmp_path: Path, recogniser: ScriptedRecogniser, **settings: Any) ->
         Settings(
             state_dir=tmp_path,
             **(
-                {"batch_wait_ms": 0, "replicas": 1, "synthetic": False, "sounds": False, "word_times": False} | settings
+                {
+                    "batch_wait_ms": 0,
+                    "live_wait_ms": 1e9,
+                    "replicas": 1,
+                    "synthetic": False,
+                    "sounds": False,
+                    "word_times": False,
+                }
+                | settings
             ),
         ),
         Metrics(),

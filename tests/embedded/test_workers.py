@@ -71,7 +71,7 @@ async def test_a_second_worker_takes_its_share_and_then_everything(
     with first, second:
         second.kill()
         health = await first.until("/ready")
-        assert [stage["stage"] for stage in health["stages"]] == ["segment", "listen", "judge"]
+        assert [stage["stage"] for stage in health["stages"]] == ["segment", "listen", "catchup", "judge"]
         for track in tracks.values():
             await side.send(*track[parts[0]])
         second.start()  # in mid-utterance: a rebalance moves open tracks

@@ -17,10 +17,11 @@ from streams.settings import Settings
 @pytest.mark.parametrize("stage", get_args(StageName))
 def test_a_stage_may_read_what_it_reads(stage: StageName, tmp_path: Path) -> None:
     made = STAGES[stage](Settings(state_dir=tmp_path), Metrics())
-    read = {name for agent in made.app.agents.values() for name in agent.channel.topics}
+    parts = made.parts()
+    read = {name for part in parts for agent in part.app.agents.values() for name in agent.channel.topics}
     assert read <= {row.name for row in ACCESS[stage].reads}
     groups = [rule.name for rule in acls(stage, "roomwarden") if rule.resource == "group"]
-    assert groups == [made.app.conf.id]
+    assert groups == [part.app.conf.id for part in parts]
     (own,) = [rule.name for rule in acls(stage, "roomwarden") if rule.prefixed]
     assert all(table.changelog_topic_name.startswith(own) for table in made.app.tables.values())
 

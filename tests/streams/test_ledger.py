@@ -9,7 +9,8 @@ from streams.records import Coverage
 
 def interval(number: int, stage: str, kind: str, start_ms: float, milliseconds: float, reason: str = "") -> Coverage:
     return Coverage(
-        coverage_id=f"cv_{stage}_{number}",
+        coverage_id=f"cv_{stage}_{number}" + ("_deferred" if kind == "deferred" else ""),
+        utterance_id="" if kind in ("silence", "lost", "gap") else f"ut_{number}",
         stage=stage,
         kind=kind,
         tenant="t",
@@ -66,3 +67,35 @@ def test_repeated_and_split_records_never_change_the_sum(
     for key, row in once.rows.items():
         assert row.under_way == 0
         assert abs(row.received - often.rows[key].received) < 1e-6
+
+
+def test_what_was_deferred_counts_as_heard_once_it_is() -> None:
+    ledger = Ledger()
+    ledger.add(interval(1, "segment", "speech", 0, 1000))
+    ledger.add(interval(1, "listen", "deferred", 0, 1000))
+    assert (ledger.total().deferred, ledger.total().under_way) == (1000, 0)
+    ledger.add(interval(1, "listen", "analysed", 0, 1000))
+    assert (ledger.total().deferred, ledger.total().analysed, ledger.total().under_way) == (0, 1000, 0)
+
+
+@given(st.lists(st.tuples(MILLISECONDS, MILLISECONDS), min_size=1, max_size=12), st.data())
+def test_the_equation_holds_at_every_moment_and_in_every_order(
+    intervals: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    """Utterances may be deferred, heard at once, heard after all, or both by two workers; nothing counts twice."""
+    records: list[Coverage] = []
+    for i, (start, length) in enumerate(intervals):
+        kinds = data.draw(st.sampled_from([["analysed"], ["deferred"], ["deferred", "analysed"], ["degraded"]]))
+        records += [interval(i, "listen", kind, start, length) for kind in kinds]
+    heard = {record.utterance_id for record in records if record.kind != "deferred"}
+    ledger = Ledger()
+    for i, (start, length) in enumerate(intervals):
+        ledger.add(interval(i, "segment", "speech", start, length))
+    for record in data.draw(st.permutations(records + records)):
+        ledger.add(record)
+        for row in [*ledger.rows.values(), ledger.total()]:
+            assert row.received == row.analysed + row.degraded + row.deferred + row.under_way
+            assert min(row.analysed, row.degraded, row.deferred, row.under_way) >= 0
+    assert ledger.total().under_way == 0
+    waiting = sum(length for i, (_, length) in enumerate(intervals) if f"ut_{i}" not in heard)
+    assert ledger.total().deferred == waiting

@@ -15,6 +15,7 @@ CONTRACT = {
     "voice.chunks",
     "voice.rooms",
     "voice.utterances",
+    "voice.deferred",
     "voice.findings",
     "risk.events",
     "judge.sightings",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from models.deferral import Waiting, reasons
 from models.speech.batching import Batch, BatchLimits, Pending, plan, readiness
 from models.speech.shares import FairShares
 
@@ -39,6 +42,8 @@ class Served:
 
     took_s: dict[tuple[str, bool], list[float]] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)
+    deferred: list[tuple[str, str]] = field(default_factory=list)
+    """Tenant and reason of each final that was left for later."""
     busy_s: float = 0.0
     ended_s: float = 0.0
 
@@ -68,8 +73,18 @@ def talk(tracks: Mapping[str, int], seconds: float, seed: int) -> list[Said]:
     return sorted(said, key=lambda each: each.at_s)
 
 
-def serve(said: list[Said], *, fair: bool = True, limits: BatchLimits = LIMITS) -> Served:
-    """Work a load off on two lanes, as `listen` does: partials go when out of date, batches wait for company."""
+def serve(
+    said: list[Said],
+    *,
+    fair: bool = True,
+    limits: BatchLimits = LIMITS,
+    bound_s: float = math.inf,
+    lenient: Mapping[str, str] = MappingProxyType({}),
+) -> Served:
+    """Work a load off on two lanes, as `listen` does: partials go when out of date, batches wait for company.
+
+    `bound_s`: finals that waited longer are deferred; `lenient`: why speakers (as `tenant-track`) may be made to wait.
+    """
     shares, served = FairShares(limits), Served()
     free_at, now_ms, come = [0] * LANES, 0, 0
     waiting: list[Pending] = []
@@ -79,6 +94,14 @@ def serve(said: list[Said], *, fair: bool = True, limits: BatchLimits = LIMITS) 
             waiting = [item for item in waiting if not (item.partial and item.id.startswith(f"{each.utterance}."))]
             waiting.append(_pending(each, now_ms))
         waiting = [item for item in waiting if not (item.partial and now_ms - item.queued_ms > 500)]
+        finals = [item for item in waiting if not item.partial]
+        ages = [(now_ms - item.queued_ms) / 1000.0 for item in finals]
+        who = [lenient.get(item.id.rpartition("-")[0], "") for item in finals]
+        queued = [Waiting(f.tenant, age, False, why) for f, age, why in zip(finals, ages, who, strict=True)]
+        for item, why in zip(finals, reasons(queued, 0.6, bound_s), strict=True):
+            if why:
+                served.deferred.append((item.tenant, why))
+                waiting.remove(item)
         lane = min(range(LANES), key=free_at.__getitem__)
         if waiting and free_at[lane] <= now_ms:
             queue = shares.turns(waiting) if fair else waiting

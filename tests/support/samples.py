@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from streams import records
@@ -52,6 +53,13 @@ def utterance(**changes: Any) -> records.Utterance:
         "audio": bytes(32_000),
     }
     return records.Utterance(**(fields | changes))
+
+
+def deferred(**changes: Any) -> records.Deferred:
+    """``utterance()``, to be heard later."""
+    return records.Deferred(
+        **(msgspec.structs.asdict(utterance()) | {"reason": "late", "deferred_ms": T0_MS + 4000} | changes)
+    )
 
 
 def finding(**changes: Any) -> records.Finding:
@@ -248,6 +256,7 @@ def source(**changes: Any) -> records.Source:
 ALL: list[records.Record] = [
     chunk(),
     utterance(),
+    deferred(),
     room(),
     finding(),
     risk(),
