@@ -120,18 +120,7 @@ class Segment(Stage):
         self._read_age_s = max(0.0, time.time() - message.timestamp) if message.timestamp else 0.0
         track.declared_synthetic = chunk.declared_synthetic
         track.label = strongest((track.label, _label(chunk)))
-        engine.push(
-            Chunk(
-                track=key,
-                sequence=chunk.sequence,
-                time_ms=chunk.time_ms,
-                duration_ms=chunk.duration_ms,
-                content_type=chunk.content_type,
-                payload=chunk.audio,
-                last=chunk.last,
-                token=slot,
-            )
-        )
+        engine.push(for_engine(chunk, key, slot))
         self._backlog += 1
         self._wake.set()
         while self._backlog > BACKLOG_CHUNKS:
@@ -283,6 +272,20 @@ class Segment(Stage):
         if self.engine is None:
             raise RuntimeError("segment reads before its engine is loaded")
         return self.engine
+
+
+def for_engine(chunk: records.Chunk, track: str, token: object) -> Chunk:
+    """What the segment engine needs of a chunk; it gives ``token`` back when it is done with it."""
+    return Chunk(
+        track=track,
+        sequence=chunk.sequence,
+        time_ms=chunk.time_ms,
+        duration_ms=chunk.duration_ms,
+        content_type=chunk.content_type,
+        payload=chunk.audio,
+        last=chunk.last,
+        token=token,
+    )
 
 
 def _label(chunk: records.Chunk) -> Status:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.judgement import Judge
-from models.lexicon import Lexicon, parse_lexicon
+from models.lexicon import compiled, parse_lexicon
 from models.lexicon.entries import version_of
 from models.policy import Policies, Policy, PolicyError, parse_policy
 from models.policy.load import read_text
@@ -46,7 +46,7 @@ class Files:
         """The judge of these files. Raises InvalidSourceError with every fault of the first file that has one."""
         entries = [entry for text, name in self.lexicons for entry in parse_lexicon(text, name)]
         hashes = tuple(sha256_of(text) for text, _ in self.lexicons)
-        return Judge(Lexicon(entries), Policies(parse_policy(*self.policy)), hashes)
+        return Judge(compiled(entries), Policies(parse_policy(*self.policy)), hashes)
 
     def records(self) -> list[records.Source]:
         """The texts as records, for policy.sources; names without their folders."""
@@ -125,4 +125,4 @@ class Archive:
         entries = [entry for sha256 in sources for entry in parse_lexicon(self._texts[sha256])]
         if (version := version_of(entries)) != lexicon_version:
             raise Missing(f"lexicon {lexicon_version} decided, but its texts now give {version}")
-        return Judge(Lexicon(entries), Policies([policy]), sources)
+        return Judge(compiled(entries), Policies([policy]), sources)

@@ -194,17 +194,9 @@ def guard(
     from loadtest.bench_guard import measure, summary, table
     from loadtest.nonspeech.collection import Half, collection, missing
     from models.sounds.head import SoundsHead
-    from models.speech.loading import load_recogniser
-    from models.weights import WeightsError
 
     which: Half = "judge" if half == "judge" else "fit"
-    settings = settings_from()
-    try:
-        recogniser = load_recogniser(
-            settings.whisper, cache=settings.cache, threads=settings.threads, allow_hub=settings.allow_hub
-        )
-    except WeightsError as problem:
-        raise Failure(str(problem)) from None
+    recogniser = recogniser_from(settings_from())
     result = summary(measure(collection(which, scale=scale), recogniser, SoundsHead()), which, missing(which))
     _report(result, table, json_output, out)
 

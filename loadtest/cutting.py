@@ -6,16 +6,20 @@ from collections.abc import Iterator
 
 from loadtest.clips import RATE, Pcm
 from models.segmenting import SegmentEngine
-from models.segments import Chunk, Utterance
+from models.segments import Chunk, Output, Utterance
 
 CHUNK_MS = 200
 
 
 def utterances(samples: Pcm) -> list[Utterance]:
     """The final utterances of a stretch of sound (int16, 16 kHz, mono); times in ms from its start."""
+    return [output for output in outputs(samples) if isinstance(output, Utterance) and output.final]
+
+
+def outputs(samples: Pcm) -> Iterator[Output]:
+    """Everything that the engine says of it, until ten seconds after its end."""
     engine = SegmentEngine()
     step = RATE * CHUNK_MS // 1000
-    found: list[Utterance] = []
     for sequence, begin in enumerate(range(0, len(samples), step)):
         piece = samples[begin : begin + step]
         engine.push(
@@ -30,10 +34,5 @@ def utterances(samples: Pcm) -> list[Utterance]:
                 token=sequence,
             )
         )
-        found.extend(_finals(engine, begin * 1000.0 / RATE))
-    found.extend(_finals(engine, len(samples) * 1000.0 / RATE + 10_000.0))
-    return found
-
-
-def _finals(engine: SegmentEngine, now_ms: float) -> Iterator[Utterance]:
-    return (output for output in engine.step(now_ms) if isinstance(output, Utterance) and output.final)
+        yield from engine.step(begin * 1000.0 / RATE)
+    yield from engine.step(len(samples) * 1000.0 / RATE + 10_000.0)

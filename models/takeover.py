@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from models.judgement import Decision, Heard, Judge, SpeakerState
-from models.lexicon import Lexicon, parse_lexicon
+from models.lexicon import Lexicon, compiled, parse_lexicon
 from models.lexicon.source import InvalidSourceError
 from models.policy import Policies, Policy, Problem, parse_policy
 from models.policy.schema import Acknowledge, Incidents
@@ -148,7 +148,7 @@ class Takeover:
         lexicon = self._compiled.get(hashes)
         if lexicon is None:
             entries = [e for name, sha256 in change.lexicons.items() for e in parse_lexicon(self._texts[sha256], name)]
-            lexicon = self._compiled[hashes] = Lexicon(entries)
+            lexicon = self._compiled[hashes] = compiled(entries)
         return Judge(lexicon, Policies([policy]), hashes)
 
     def _forget(self) -> None:

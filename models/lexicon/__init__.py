@@ -1,11 +1,11 @@
 """Phonetic lexicon: loading, matching, explaining."""
 
 from models.lexicon.entries import Entry, lexicon_json_schema, parse_lexicon
-from models.lexicon.matcher import Hit, Lexicon, load_lexicon, starter_lexicon
+from models.lexicon.matcher import Hit, Lexicon, compiled, load_lexicon, starter_lexicon
 from models.lexicon.source import InvalidSourceError, Problem
 from models.lexicon.source import InvalidSourceError as LexiconError
 
 __all__ = [
-    "Entry", "Hit", "InvalidSourceError", "Lexicon", "LexiconError", "Problem", "lexicon_json_schema", "load_lexicon",
-    "parse_lexicon", "starter_lexicon",
+    "Entry", "Hit", "InvalidSourceError", "Lexicon", "LexiconError", "Problem", "compiled", "lexicon_json_schema",
+    "load_lexicon", "parse_lexicon", "starter_lexicon",
 ]  # fmt: skip

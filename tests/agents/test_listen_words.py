@@ -11,6 +11,7 @@ import pytest
 from agents.heads import Heads
 from agents.listen import Listen
 from agents.pointing import Pointing
+from agents.sources import load_judge
 from models.heads import Assessment
 from models.lexicon import load_lexicon
 from models.speech import SpeechJob, SpeechResult, Word
@@ -137,3 +138,9 @@ async def test_a_tenant_that_asks_for_little_goes_before_another_that_waits_with
         recogniser.gate.set()
         await run.until(lambda: all(run.acked), "the acknowledgements")
     assert recogniser.batches == [["ut_0.2"], ["ut_4.2"], ["ut_1.2"], ["ut_2.2"], ["ut_3.2"]]
+
+
+def test_stages_of_one_process_share_the_compiled_lexicon(tmp_path: Path) -> None:
+    pointing = Pointing(Settings(state_dir=tmp_path))
+    pointing.load()
+    assert load_judge(None, []).lexicon is pointing._lexicon

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import app, main
 from loadtest import clips
+from models.weights import WeightsError
 
 runner = CliRunner()
 SCENARIO_AUDIO = Path(__file__).parents[2] / "loadtest" / "scenarios" / "audio"
@@ -154,3 +155,17 @@ def test_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = {check["name"]: check for check in json.loads(run("doctor", "--json", status=1))["checks"]}
     assert not checks["kafka"]["ok"]
     assert "ROOMWARDEN_KAFKA" in checks["kafka"]["detail"]
+
+
+def test_bench_guard_measures_on_the_device_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def stopped(_: str, **options: object) -> None:
+        asked.update(options)
+        raise WeightsError("enough seen")
+
+    monkeypatch.setenv("ROOMWARDEN_DEVICE", "cuda")
+    monkeypatch.setattr("models.speech.loading.load_recogniser", stopped)
+    result = runner.invoke(app, ["bench", "guard"])
+    assert "enough seen" in str(result.exception)
+    assert asked["device"] == "cuda"

@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 import msgspec
 
+from agents.segment import for_engine
 from loadtest import codecs
 from loadtest.schema import Codec, CodecName
 from models.segmenting import SegmentEngine
-from models.segments import Chunk, Rejected
+from models.segments import Rejected
 from streams import records, topics
 from streams.codec import decode, encode
 from streams.envelope import BadRecord
@@ -92,7 +93,7 @@ def into_engine(count: int, seed: int, engine: SegmentEngine | None = None) -> C
             became[f"dead letter: {bad.reason}"] += 1
             continue
         waiting.add(number)
-        engine.push(_pushed(chunk, number))
+        engine.push(for_engine(chunk, track_key(chunk.tenant, chunk.room, chunk.session, chunk.speaker), number))
         if number % STEP_CHUNKS == STEP_CHUNKS - 1:
             now_ms += 100.0
             _step(engine, now_ms, waiting, became)
@@ -104,19 +105,6 @@ def into_engine(count: int, seed: int, engine: SegmentEngine | None = None) -> C
     if waiting:
         raise Unaccounted(f"{len(waiting)} of {count} chunks, the first of them number {min(waiting)} of seed {seed}")
     return became
-
-
-def _pushed(chunk: records.Chunk, number: int) -> Chunk:
-    return Chunk(
-        track=track_key(chunk.tenant, chunk.room, chunk.session, chunk.speaker),
-        sequence=chunk.sequence,
-        time_ms=chunk.time_ms,
-        duration_ms=chunk.duration_ms,
-        content_type=chunk.content_type,
-        payload=chunk.audio,
-        last=chunk.last,
-        token=number,
-    )
 
 
 def _step(engine: SegmentEngine, now_ms: float, waiting: set[int], became: Counter[str]) -> None:

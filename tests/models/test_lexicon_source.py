@@ -1,8 +1,20 @@
 """Lexicon files: what they may say, and what is said about those that are wrong."""
 
+import gc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from models.lexicon import LexiconError, lexicon_json_schema, load_lexicon, parse_lexicon, starter_lexicon
+from models.lexicon import (
+    Lexicon,
+    LexiconError,
+    compiled,
+    lexicon_json_schema,
+    load_lexicon,
+    parse_lexicon,
+    starter_lexicon,
+)
 from models.lexicon.patterns import find_pattern, pattern_fault, required_literal
 
 GOOD = """
@@ -127,3 +139,18 @@ def test_patterns_that_cannot_are_admitted(pattern):
 def test_a_pattern_of_punctuation_is_looked_for():
     lexicon = load_lexicon("- list: a\n  category: x\n  match: [pattern]\n  entries: ['t\\.me/\\w+']\n")
     assert lexicon.find("see t.me/abc now")[0].span == (4, 12)
+
+
+def test_a_process_holds_each_lexicon_once(monkeypatch):
+    entries = parse_lexicon(GOOD)
+    made = []
+    monkeypatch.setattr("models.lexicon.matcher.Lexicon", lambda of: made.append(1) or Lexicon(of))
+    with ThreadPoolExecutor(8) as stages:
+        found = list(stages.map(lambda _: compiled(entries), range(8)))
+    assert len({id(lexicon) for lexicon in found}) == len(made) == 1
+    assert load_lexicon(GOOD) is found[0]
+    assert compiled(entries[:-1]) is not found[0]
+    gone = weakref.ref(found[0])
+    del found
+    gc.collect()
+    assert gone() is None

@@ -7,9 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from loadtest import clips
-from models.segmenting import SegmentEngine
-from models.segments import Chunk, Utterance
+from loadtest import clips, cutting
+from models.segments import Utterance
 from models.synthetic import rhythm
 from models.synthetic.declared import of_bytes, of_file, of_label, of_metadata, strongest
 from models.training.augment import opus
@@ -124,20 +123,6 @@ def test_neither_noise_nor_silence_nor_a_buzz_is_the_mark():
 def test_the_mark_before_the_words_is_heard_in_the_stream(rhythm_units):
     voice = clips.read(Path(__file__).parents[2] / "loadtest" / "scenarios" / "audio" / "demo" / "lounge-mei-2.opus")
     samples = np.concatenate([as_int16(mark(100, 800, rhythm_units=rhythm_units)), voice, np.zeros(RATE, np.int16)])
-    engine = SegmentEngine()
-    step = RATE // 5
-    for number, start in enumerate(range(0, len(samples), step)):
-        piece = samples[start : start + step]
-        engine.push(
-            Chunk(
-                track="t",
-                sequence=number,
-                time_ms=start * 1000.0 / RATE,
-                duration_ms=len(piece) * 1000.0 / RATE,
-                content_type="audio/pcm;rate=16000",
-                payload=piece.astype("<i2").tobytes(),
-            )
-        )
-    outputs = [*engine.step(0.0), *engine.step(60_000.0), *engine.step(120_000.0)]
+    outputs = list(cutting.outputs(samples))
     assert any(isinstance(output, Utterance) and output.final for output in outputs)
     assert any(output.marked for output in outputs) is (rhythm_units == (1, 3, 1, 1))
