@@ -10,11 +10,12 @@ import msgspec
 import typer
 
 from deploy.cli_common import Failure, Json, Kafka, emit, moment, run, settings_from
+from streams.breaks import MEANINGS, Anchor, Break, Place, Report, Scope
 from streams.codec import Message
 from streams.reading import RawReader
 from streams.settings import Settings
 from streams.topics import TOPICS
-from streams.verification import MEANINGS, Anchor, Break, Place, Report, Scope, Verifier
+from streams.verification import Verifier
 
 CHAINED = tuple(row for row in TOPICS if row.chained)
 _MOST_SHOWN = 3

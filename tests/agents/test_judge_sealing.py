@@ -10,12 +10,13 @@ import pytest
 from agents.judge import Judging
 from models.policy.schema import Acknowledge
 from streams import records
+from streams.breaks import Place, Report
 from streams.chain import link_of
 from streams.codec import Message
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.topics import BY_NAME
-from streams.verification import Place, Report, Verifier
+from streams.verification import Verifier
 from tests.support import samples
 from tests.support.fakes import ScriptedJudge
 from tests.support.kafka import Produced

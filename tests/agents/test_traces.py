@@ -18,6 +18,7 @@ from agents.stage import Stage
 from agents.worker import Worker
 from deploy.cli import main
 from streams import records
+from streams.breaks import Place
 from streams.chain import link_of
 from streams.codec import Message, encode
 from streams.delivery import Slot
@@ -25,7 +26,7 @@ from streams.envelope import Headers
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.tracing import Causes, OpenTelemetryTracer, Span, Tracer, TracingMissing, open_tracer
-from streams.verification import Place, Verifier
+from streams.verification import Verifier
 from tests.support import samples
 from tests.support.fakes import ScriptedEngine, ScriptedJudge, ScriptedRecogniser
 from tests.support.kafka import Produced

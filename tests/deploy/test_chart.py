@@ -257,3 +257,17 @@ def test_the_test_pod_passes_when_every_stage_is_ready(
         assert "127.0.0.1: segment: loading models" in capsys.readouterr().out
         monkeypatch.setenv("STAGES", "no-such-host.invalid")
         assert space["main"]() == 1
+
+
+def test_only_judge_gets_the_key_that_seals_the_record() -> None:
+    made = rendered("cpu-cluster", "signing.auditKey=audit-key")
+    holders = set()
+    for kind in ("StatefulSet", "Deployment"):
+        for name, item in of(made, kind).items():
+            for variable in container(item).get("env", []):
+                if variable["name"] == "ROOMWARDEN_AUDIT_KEY":
+                    holders.add(name)
+                    assert variable["valueFrom"]["secretKeyRef"] == {"name": "roomwarden-signing", "key": "audit-key"}
+    assert len(holders) == 1
+    assert "judge" in holders.pop()
+    assert "ROOMWARDEN_AUDIT_KEY" not in str(rendered("cpu-cluster"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from deploy.cli import app, main
 from loadtest.recording import Recorded
+from streams.breaks import MEANINGS, Kind
 from streams.chain import Sealer
 from streams.codec import encode
 from tests.support import samples
@@ -90,3 +92,10 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
         main()
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_the_documents_name_everything_that_can_be_broken() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
+    section = page.partition("\n## The record\n")[2].partition("\n## ")[0]
+    assert set(get_args(Kind)) == set(MEANINGS)
+    assert [kind for kind in MEANINGS if f"`{kind}`" not in section] == []

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.breaks import Anchor, Break, Place, Report, Scope
 from streams.chain import CHAIN_HEADER, Head, Heads, Link, Sealer, key_id, link_of
 from streams.codec import Message
-from streams.verification import Anchor, Break, Place, Report, Scope, Verifier
+from streams.verification import Verifier
 
 TOPIC = "moderation.takedowns"
 CHAIN = "roomwarden-judge/0"
