@@ -226,7 +226,9 @@ class Listen(Stage):
         free = [work for work in self._batcher.pending if work.item.utterance.utterance_id not in self._hearing]
         if self._busy:
             self.catchup.rested(now_s)
-            return [work for work in free if not work.item.deferred]
+            live = [work for work in free if not work.item.deferred]
+            # Partials that add little to the last one come only when nothing else does.
+            return [work for work in live if not self._memory.can_wait(work.item.utterance)] or live
         # Where there are several lanes, one stays free for whoever speaks next.
         return free if self._catching_up < max(1, self.settings.replicas - 1) else []
 
@@ -278,7 +280,7 @@ class Listen(Stage):
         live = [(heard, result) for heard, result in pairs if not heard.slot.stale]
         for heard, result in live:
             outgoing.append(complete(self._finding(heard, result, now_ms), heard.assessment))
-            self._memory.learn(heard.utterance, heard.job, result)
+            self._memory.learn(heard.utterance, heard.job, result, hit=heard.assessment.hit)
             if heard.assessment.hit and not heard.deferred:
                 self._memory.hit(heard.utterance, time.monotonic())
             if heard.utterance.final:

@@ -17,6 +17,8 @@ SURE = 0.9
 """A revision whose language is this probable need not be asked for it again in the next partials…"""
 ASK_EVERY = 4
 """…but in every so many, since people switch."""
+SPACING_MS = 900.0
+"""A partial that comes sooner than this after the last one heard is for when nothing else waits."""
 AT_RISK_S = 60.0
 """A room in which something hit the lexicon is heard before others of its tenant for so long."""
 
@@ -27,6 +29,8 @@ class _Revision:
 
     text: str
     language: str | None
+    end_ms: float = 0.0
+    hit: bool = False
 
 
 class Memory:
@@ -37,6 +41,13 @@ class Memory:
         self._rooms: OrderedDict[str, Mapping[str, float]] = OrderedDict()
         self._revisions: OrderedDict[str, _Revision] = OrderedDict()
         self._hits: OrderedDict[str, float] = OrderedDict()
+
+    def can_wait(self, utterance: records.Utterance) -> bool:
+        """Whether a partial adds little: one that is hardly shorter was heard already, and nothing hit in it."""
+        known = self._revisions.get(utterance.utterance_id)
+        if utterance.final or known is None or known.hit:
+            return False
+        return utterance.end_ms - known.end_ms < SPACING_MS
 
     def hit(self, utterance: records.Utterance, now_s: float) -> None:
         """Something in the utterance has hit the lexicon."""
@@ -65,12 +76,13 @@ class Memory:
         known = self._revisions.get(utterance.utterance_id)
         return known.text if known is not None else ""
 
-    def learn(self, utterance: records.Utterance, job: SpeechJob, result: SpeechResult) -> None:
+    def learn(self, utterance: records.Utterance, job: SpeechJob, result: SpeechResult, *, hit: bool = False) -> None:
         """Keep a partial for the next revision; a final's language makes the habit of its speaker and its room."""
         if not utterance.final:
             sure = result.language if result.language_probability >= SURE else ""
             language = job.language or sure or None  # a guarded result has none
-            self._revisions[utterance.utterance_id] = _Revision(result.text or result.withheld, language)
+            text = result.text or result.withheld
+            self._revisions[utterance.utterance_id] = _Revision(text, language, utterance.end_ms, hit)
             _trim(self._revisions)
             return
         self._revisions.pop(utterance.utterance_id, None)

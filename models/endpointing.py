@@ -30,15 +30,15 @@ class EndpointSettings:
     release: float = 0.35
     pre_roll_ms: int = 250
     hangover_ms: int = 500
-    short_hangover_ms: int = 200  # what the hangover shrinks to, in a straight line,
-    patient_ms: int = 2_500  # from utterances of this length
-    hurried_ms: int = 6_000  # to those of this: the longer somebody talks, the smaller a pause ends the utterance
+    short_hangover_ms: int = 160  # what the hangover shrinks to, in a straight line,
+    patient_ms: int = 1_500  # from utterances of this length
+    hurried_ms: int = 3_000  # to those of this: the longer somebody talks, the smaller a pause ends the utterance
     tail_ms: int = 250  # of the hangover, what stays with the utterance; the rest is the next one's pre-roll
     minimum_speech_ms: int = 250
     maximum_ms: int = 12_000
     cut_window_ms: int = 3_000  # a cut at the maximum looks for the quietest point in the last so many ms
     overlap_ms: int = 400  # and the next utterance begins so much before it
-    partial_ms: int = 1_000  # of speech between two partials
+    partial_ms: int = 500  # of speech between two partials
     silence_ms: int = 5_000  # without speech: account for it,
     silence_kept_ms: int = 500  # but for the last so many ms
 

@@ -31,9 +31,15 @@ class TrackSettings:
 
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     timeline: TimelineSettings = field(default_factory=TimelineSettings)
-    partial_window_ms: int = 3_000  # a partial holds at most the last so many ms, so that its cost stays bounded
+    partial_window_ms: int = 3_500  # a partial holds at most the last so many ms, so that its cost stays bounded,
+    partial_slack_ms: int = 1_000  # and begins at the quietest point of the first so many of these
     idle_ms: float = 600.0  # without a chunk that is due, by the processing clock: the sender fell silent
     gate: bool = True  # False asks Silero about every window
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a partial could begin at its own end."""
+        if not 0 <= self.partial_slack_ms < self.partial_window_ms:
+            raise ValueError("partial_slack_ms: must be less than partial_window_ms")
 
 
 class Track:
@@ -49,8 +55,6 @@ class Track:
         self._settings = settings
         self._model = model
         self._queue: deque[Chunk] = deque()
-        self._refused: list[Chunk] = []  # one after the other, not yet in the ledger
-        self._refused_samples = 0
         self._arrived_ms = -math.inf
         self._latest_ms = 0.0  # length of the latest chunk
         self._restart(position)
@@ -76,12 +80,12 @@ class Track:
     @property
     def pending(self) -> bool:
         """Whether chunks or samples wait to be accounted for."""
-        return bool(self._queue or self._timeline.pieces or self._refused)
+        return bool(self._queue or self._timeline.pieces)
 
     @property
     def deadline_ms(self) -> float:
         """When a sender that sends nothing more counts as silent: a chunk's length and `idle_ms` after the latest."""
-        if not self._timeline.pieces and not self._refused:
+        if not self._timeline.pieces:
             return math.inf
         return self._arrived_ms + self._latest_ms + self._settings.idle_ms
 
@@ -103,8 +107,6 @@ class Track:
                 self._end()
             elif self._queue:
                 self._take(self._queue[0])
-            elif now_ms >= self.deadline_ms and self._refused:
-                self._account_refused()
             elif now_ms >= self.deadline_ms:
                 self._timeline.finish()
                 self._ending = "idle"
@@ -136,8 +138,6 @@ class Track:
         """Fit the next chunk onto the timeline, or arrange for the timeline to end first."""
         timeline = self._timeline
         reason = timeline.leap(chunk)
-        if self._refused and (reason is not None or not _same_second(self._refused[0], chunk)):
-            self._account_refused()
         if reason is not None:
             clock_ms = timeline.clock_ms
             start_ms = chunk.time_ms if clock_ms is None else min(clock_ms, chunk.time_ms)
@@ -146,9 +146,7 @@ class Track:
             self._restart(position)
             return
         ending: Cause | None = timeline.bridge(chunk)
-        if ending is None and chunk.refused:
-            ending = self._refuse(chunk)
-        elif ending is None:
+        if ending is None:
             try:
                 timeline.extend(chunk)
             except AudioError as error:
@@ -162,25 +160,6 @@ class Track:
         if chunk.last and timeline.pieces:
             timeline.finish()
             self._ending = "last-chunk"
-
-    def _refuse(self, chunk: Chunk) -> Cause | None:
-        """Pass over a chunk; what is open ends before it. One record accounts for a second of such chunks."""
-        if self._timeline.pieces:
-            return "gap"
-        fresh, overlap = self._timeline.pass_over(claimed_samples(chunk))
-        self._refused.append(chunk)
-        self._refused_samples += fresh
-        self._restart(Position(chunk.sequence + 1, 0, overlap, chunk.time_ms + chunk.duration_ms))
-        return None
-
-    def _account_refused(self) -> None:
-        first, last = self._refused[0], self._refused[-1]
-        end_ms = last.time_ms + last.duration_ms
-        position = self._timeline.position
-        samples = self._refused_samples
-        span = self._span("lost", "admission", first.time_ms, end_ms, accounted=samples, position=position)
-        self._outputs.append(replace(span, released=tuple(chunk.token for chunk in self._refused)))
-        self._refused, self._refused_samples = [], 0
 
     def _lose(self, chunk: Chunk, error: AudioError) -> Cause | None:
         """Zeros for an undecodable chunk; alone, or too long for zeros, it is a boundary of its own."""
@@ -213,8 +192,7 @@ class Track:
         endpointer, settings = self._endpointer, self._settings.endpoint
         match endpointer.feed(probability):
             case Decision.PARTIAL:
-                low = max(self._start(), endpointer.now - self._settings.partial_window_ms * PER_MS)
-                low = self._timeline.received_from(low)
+                low = self._timeline.received_from(self._window_start())
                 if low < endpointer.now:
                     self._partial = self._utterance(low, endpointer.now, "partial")
             case Decision.ENDPOINT:
@@ -228,6 +206,14 @@ class Track:
                 self._boundary(self._timeline.received_until(endpointer.now - kept), None)
             case Decision.NOTHING:
                 pass
+
+    def _window_start(self) -> int:
+        """Where a partial begins: the open utterance, or of its last part the quietest point, seldom within a word."""
+        settings, start, now = self._settings, self._start(), self._endpointer.now
+        earliest = now - settings.partial_window_ms * PER_MS
+        if start >= earliest:
+            return start
+        return earliest + quietest(self._timeline.samples(earliest, earliest + settings.partial_slack_ms * PER_MS))
 
     def _end(self) -> None:
         """Close the whole timeline; an utterance that is open ends with it, if it has enough speech."""
@@ -344,11 +330,6 @@ def dismissed(chunk: Chunk, reason: Reason, detail: str = "") -> list[Output]:
         released=(chunk.token,),
     )
     return [Rejected(track=chunk.track, token=chunk.token, reason=reason, detail=detail), span] if detail else [span]
-
-
-def _same_second(first: Chunk, chunk: Chunk) -> bool:
-    """Whether a chunk goes into one record with those refused before it."""
-    return chunk.refused and chunk.time_ms // 1000 == first.time_ms // 1000
 
 
 def claimed_samples(chunk: Chunk) -> int:

@@ -39,7 +39,6 @@ BadReason = Literal[
     "too-long",
     "truncated",
     "undecodable",
-    "admission",
 ]
 
 

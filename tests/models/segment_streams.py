@@ -24,16 +24,7 @@ from models.segmenting import (
 
 FOREVER = 1e9
 # What may befall a chunk, and how often where it does.
-FAULTS = {
-    "missing": 0.06,
-    "bad": 0.05,
-    "twice": 0.05,
-    "pause": 0.04,
-    "jitter": 0.1,
-    "skew": 0.3,
-    "claim": 0.1,
-    "refused": 0.1,
-}
+FAULTS = {"missing": 0.06, "bad": 0.05, "twice": 0.05, "pause": 0.04, "jitter": 0.1, "skew": 0.3, "claim": 0.1}
 START_MS = 1_700_000_000_000.0
 
 
@@ -74,12 +65,15 @@ def short_settings(*, gate: bool = False, **track: object) -> SegmentSettings:
         cut_window_ms=700,
         overlap_ms=200,
         partial_ms=320,
+        short_hangover_ms=200,
         silence_ms=1_000,
         silence_kept_ms=200,
     )
     timeline = TimelineSettings(fill_ms=120.0, pause_ms=200.0)
     return SegmentSettings(
-        track=TrackSettings(endpoint=endpoint, timeline=timeline, partial_window_ms=1_000, gate=gate, **track),
+        track=TrackSettings(
+            endpoint=endpoint, timeline=timeline, partial_window_ms=1_000, partial_slack_ms=200, gate=gate, **track
+        ),
         reorder_ms=300.0,
     )
 
@@ -178,7 +172,12 @@ def streams(draw: st.DrawFn, *, trouble: bool = True) -> Stream:
         ]
     ).astype(np.int16)
     sizes = draw(st.sampled_from([(20,), (20, 60), (100,), (37, 11), (700, 20), (1_000,)]))
-    wanted = {name: share for name, share in (FAULTS if trouble else {}).items() if draw(st.booleans())}
+    faults = (
+        {"missing": 0.06, "bad": 0.05, "twice": 0.05, "pause": 0.04, "jitter": 0.1, "skew": 0.3, "claim": 0.1}
+        if trouble
+        else {}
+    )
+    wanted = {name: share for name, share in faults.items() if draw(st.booleans())}
     if "jitter" in wanted:  # a chunk that comes too late counts with its claim
         wanted.pop("claim", None)
 
@@ -188,7 +187,6 @@ def streams(draw: st.DrawFn, *, trouble: bool = True) -> Stream:
     arrivals: list[tuple[float, Chunk]] = []
     received = 0
     at = sequence = 0
-    refusing = False
     time_ms = START_MS
     while at < len(audio):
         size = 16 * sizes[sequence % len(sizes)]
@@ -199,7 +197,6 @@ def streams(draw: st.DrawFn, *, trouble: bool = True) -> Stream:
         chunk = pcm(part, sequence, time_ms, last=at >= len(audio))
         time_ms += chunk.duration_ms
         sequence += 1
-        refusing = happens("refused") or (refusing and rng.random() < 0.9)
         if happens("missing"):
             continue
         if happens("skew"):
@@ -208,8 +205,6 @@ def streams(draw: st.DrawFn, *, trouble: bool = True) -> Stream:
             chunk = replace(
                 chunk, duration_ms=float(rng.choice([0.0, chunk.duration_ms / 2, 200.0, 1e12, float("nan")]))
             )
-        elif refusing:
-            chunk = replace(chunk, refused=True)
         elif happens("bad"):
             chunk = replace(chunk, payload=chunk.payload[:-1] if rng.random() < 0.5 else b"", last=False)
         received += len(part)

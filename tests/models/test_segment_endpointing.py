@@ -25,7 +25,7 @@ def decisions(probabilities, **settings) -> tuple[list[tuple[int, Decision]], En
 
 def test_an_utterance_has_its_pre_roll_hangover_and_tail():
     found, endpointer = decisions([0.0] * 20 + [0.9] * 20 + [0.0] * 40)
-    assert found == [(55, Decision.ENDPOINT)]  # 500 ms are 15.6 windows
+    assert found[-1] == (55, Decision.ENDPOINT)  # 500 ms are 15.6 windows
     assert endpointer.start == 20 * WINDOW - 250 * 16
     assert endpointer.end == 40 * WINDOW + 250 * 16
     assert endpointer.speech_ms(endpointer.end) == 640
@@ -34,14 +34,14 @@ def test_an_utterance_has_its_pre_roll_hangover_and_tail():
 def test_hysteresis_keeps_an_open_utterance_open():
     assert decisions([0.45] * 60)[0] == []
     found, endpointer = decisions([0.6] + [0.45] * 29 + [0.3] * 40)
-    assert found == [(45, Decision.ENDPOINT)]
+    assert found[-1] == (45, Decision.ENDPOINT)
     assert endpointer.start == 0
     assert endpointer.speech_ms(endpointer.end) == 960
 
 
 def test_a_pause_shorter_than_the_hangover_does_not_end_it():
     found, _ = decisions(([0.9] * 10 + [0.0] * 15) * 2 + [0.0] * 5)
-    assert found == [(35 + 15, Decision.ENDPOINT)]
+    assert found[-1] == (35 + 15, Decision.ENDPOINT)
 
 
 def test_too_short_speech_is_silence():
@@ -51,14 +51,14 @@ def test_too_short_speech_is_silence():
     assert decisions([0.9] * 8 + [0.0] * 20)[0] == [(23, Decision.ENDPOINT)]
 
 
-def test_a_partial_for_every_second_of_speech_not_of_time():
-    found, _ = decisions(([0.9] * 16 + [0.0] * 14) * 5, short_hangover_ms=500)
+def test_a_partial_for_every_so_much_of_speech_not_of_time():
+    found, _ = decisions(([0.9] * 16 + [0.0] * 14) * 5, short_hangover_ms=500, partial_ms=1_000)
     assert [decision for _, decision in found] == [Decision.PARTIAL] * 2
     assert [index for index, _ in found] == [30 + 15, 3 * 30 + 14]  # windows 32 and 63 of speech
 
 
 @pytest.mark.parametrize(
-    ("spoken_ms", "pause_ms"), [(1_000, 512), (2_200, 512), (3_968, 384), (6_400, 224), (9_600, 224)]
+    ("spoken_ms", "pause_ms"), [(1_000, 512), (1_472, 512), (2_240, 352), (3_200, 160), (9_600, 160)]
 )
 def test_the_longer_the_utterance_the_shorter_the_pause_that_ends_it(spoken_ms, pause_ms):
     spoken = [0.9] * (spoken_ms // 32)
@@ -71,7 +71,7 @@ def test_the_maximum_counts_from_the_pre_roll():
     found, endpointer = decisions([0.0] * 10 + [0.9] * 1_000)
     assert found[-1][1] is Decision.MAXIMUM
     assert 0 <= endpointer.now - endpointer.start - 12_000 * 16 < WINDOW
-    assert endpointer.partials == 11
+    assert endpointer.partials == 23
 
 
 @pytest.mark.parametrize(
