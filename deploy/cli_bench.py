@@ -181,6 +181,25 @@ def capacity(
     _report(result, table, json_output)
 
 
+@bench.command("overload")
+def overload(
+    seconds: Annotated[float, typer.Option(min=10, help="How long one tenant floods.")] = 600.0,
+    times: Annotated[float, typer.Option(min=1, help="Load in the flood, in times what is carried.")] = 3.0,
+    patience: Annotated[float, typer.Option(min=1, help="Wait so many seconds at most until all is caught up.")] = 1800,
+    out: Annotated[Path | None, typer.Option(help="Also write the result as JSON here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """One tenant sends too much: what becomes of its speech, and how long the other tenant waits."""
+    from deploy.bench_overload import Wanted, measure, table
+    from deploy.service import ServiceFailed
+
+    try:
+        result = run(measure(Wanted(seconds, times, patience), settings_from()))
+    except ServiceFailed as problem:
+        raise Failure(str(problem)) from None
+    _report(result, table, json_output, out)
+
+
 @bench.command("guard")
 def guard(
     half: Annotated[str, typer.Option(help="Which half of the sounds: judge, or fit.")] = "judge",

@@ -48,9 +48,17 @@ def client_settings(broker: Broker) -> dict[str, Any]:
 class WorkerProcess:
     """``roomwarden worker`` with its settings in the environment, its log in a file."""
 
-    def __init__(self, kafka: str, log: Path, stages: Sequence[str] = (), **settings: object) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        log: Path,
+        stages: Sequence[str] = (),
+        command: Sequence[str] = ("deploy.cli", "worker"),
+        **settings: object,
+    ) -> None:
+        """``command``: the module that is run, and what it is told before the stages."""
         self._port = free_port()
-        self._stages = list(stages)
+        self._command = [*command, *stages]
         self._log = log
         self._environment = {
             **os.environ,
@@ -83,9 +91,7 @@ class WorkerProcess:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "deploy.cli",
-                "worker",
-                *self._stages,
+                *self._command,
                 env=self._environment,
                 stdout=sink,
                 stderr=sink,

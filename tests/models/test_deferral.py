@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtest.overload import talk
 from models.deferral import REMEMBERED, Lenience, Waiting, reasons
-from tests.support.queueing import p95, serve, talk
+from tests.support.queueing import p95, serve
 
 DEADLINE_S, BOUND_S = 0.6, 5.0
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtest.overload import HANGOVER_S, talk
 from models.speech.batching import BatchLimits, Pending, plan, urgency
 from models.speech.shares import FairShares
-from tests.support.queueing import HANGOVER_S, LANES, LIMITS, p95, serve, talk
+from tests.support.queueing import LANES, LIMITS, p95, serve
 
 OTHERS = ("a", "b", "c", "d")
 SEEDS = range(3)

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from loadtest.overload import Said, cost_s
 from models.deferral import Waiting, reasons
 from models.speech.batching import Batch, BatchLimits, Pending, plan, readiness
 from models.speech.shares import FairShares
 
 LANES = 2
 POLL_MS = 5
-HANGOVER_S = 0.5
-"""Silence after which an utterance ends."""
 LIMITS = BatchLimits(max_batch=16, max_padded_seconds=12.0, fill_ms=40)
-
-
-def cost_s(batch: Batch) -> float:
-    """Seconds that one of two cores takes: the encoder by the padded second, the decoder by steps shared in a batch."""
-    count, padded, partial = len(batch.members), batch.padded_seconds, batch.members[0].partial
-    return padded * (0.016 * count + (0.5 if partial else 1.0) * (0.036 + 0.004 * count))
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One revision of an utterance, and when it comes (s)."""
-
-    at_s: float
-    tenant: str
-    utterance: str
-    seconds: float
-    partial: bool
 
 
 @dataclass
@@ -55,22 +36,6 @@ class Served:
 def p95(values: list[float]) -> float:
     """Of values in ascending order."""
     return values[int(0.95 * (len(values) - 1))]
-
-
-def talk(tracks: Mapping[str, int], seconds: float, seed: int) -> list[Said]:
-    """Speakers of each tenant who talk by turns of 1.5 to 6 s with short pauses, a partial a second."""
-    draw = random.Random(seed)
-    said: list[Said] = []
-    for tenant, count in tracks.items():
-        for track in range(count):
-            at_s, number = 4.0 * draw.random(), 0
-            while at_s < seconds:
-                length, name = draw.uniform(1.5, 6.0), f"{tenant}-{track}-{number}"
-                said += [Said(at_s + n, tenant, name, min(float(n), 4.0), True) for n in range(1, int(length) + 1)]
-                said.append(Said(at_s + length + HANGOVER_S, tenant, name, length, False))
-                at_s += length + draw.uniform(0.5, 2.0)
-                number += 1
-    return sorted(said, key=lambda each: each.at_s)
 
 
 def serve(
@@ -109,10 +74,10 @@ def serve(
                 batch = plan(queue, limits)
                 if fair:
                     shares.charge(batch)
-                done_ms = now_ms + round(1000 * cost_s(batch))
+                done_ms = now_ms + round(1000 * _cost_s(batch))
                 free_at[lane] = done_ms
                 served.batches.append(batch)
-                served.busy_s += cost_s(batch)
+                served.busy_s += _cost_s(batch)
                 for item in batch.members:
                     took = (done_ms - item.queued_ms) / 1000.0
                     served.took_s.setdefault((item.tenant, item.partial), []).append(took)
@@ -124,6 +89,10 @@ def serve(
             following.append(now_ms + POLL_MS if free_at[lane] <= now_ms else free_at[lane])
         now_ms = max(now_ms + 1, min(following, default=now_ms))
     return served
+
+
+def _cost_s(batch: Batch) -> float:
+    return cost_s(len(batch.members), batch.padded_seconds, partial=batch.members[0].partial)
 
 
 def _pending(said: Said, now_ms: int) -> Pending:
