@@ -134,6 +134,7 @@ def _print(report: Report, json_output: bool) -> None:
         notes = [f"begins at {report.first}, because older records are gone"] if report.truncated else []
         notes += [f"{report.repeated} published again"] if report.repeated else []
         notes += [f"{report.forks} forks, where a worker was killed or lost its partition"] if report.forks else []
+        notes += [f"{report.diverged} decided otherwise the second time"] if report.diverged else []
         state = f"{len(report.breaks)} broken" if report.breaks else "whole"
         figures = f"{report.records} records, positions {report.first} to {report.last}"
         print("; ".join([f"{report.topic} {report.chain}: {figures}: {state}", *notes]))

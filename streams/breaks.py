@@ -17,7 +17,7 @@ MEANINGS: dict[Kind, str] = {
     "altered": "record and hash do not agree: one of them was changed",
     "missing": "the link before it is not there: it was removed, or replaced",
     "reordered": "it stands before the link that it follows",
-    "forked": "a branch of the chain whose records do not stand on the chain",
+    "forked": "a branch without a seal whose records do not stand on the chain",
     "restarted": "the chain begins a second time: the table of the worker was lost, or somebody else writes it",
     "unchained": "it has no link, though records before it have one: not published by a judge worker",
     "unkeyed": "it is not sealed with the key, though it is configured or records before it are sealed",
@@ -75,6 +75,8 @@ class Report:
     repeated: int
     """Records that were published again, with the same link or on an abandoned branch."""
     forks: int
+    diverged: int
+    """Sealed records on abandoned branches that do not stand on the chain: decided otherwise the second time."""
     truncated: bool
     """It begins after position 1, because older records are gone."""
     breaks: Sequence[Break]

@@ -4,8 +4,9 @@ Feed it every record of the chained topics, each partition in the order of its o
 else is needed but the keys, and about 1.1 kB of memory a record.
 
 A chain may fork where a worker was killed, or held a partition a moment longer than it owned it. The longest branch is
-the chain. A fork is explained when everything on the other branch stands on the chain too, for delivery is at least
-once: under the same id, and without a key with the same content (but for ``_VOLATILE``).
+the chain. Delivery is at least once, so what stands on the other branch was published again on the chain, with the same
+content (but for ``_VOLATILE``), unless it came out otherwise the second time, because of what was known by then. Of
+sealed records that is believed, since nobody without the key can make a branch; without a key it is a break.
 """
 
 from __future__ import annotations
@@ -116,13 +117,13 @@ class Verifier:
         main = _longest(nodes)
         off = [node for node in nodes if node.link.hash not in main]
         truncated, unlinked = self._unlinked(nodes, chain.nodes)
-        forks, forked = _forks(off, main, chain.nodes)
+        forks = _forks(off, main, chain.nodes)
         gone = [
             Break("anchor", None, anchor.chain, anchor.position, "", "", anchor.arrived_ms)
             for anchor in anchors
             if (node := chain.nodes.get(anchor.hash)) is None or node.link.position != anchor.position
         ]
-        found = [*chain.breaks, *unlinked, *forked, *self._unkeyed(nodes), *gone]
+        found = [*chain.breaks, *unlinked, *forks.breaks, *self._unkeyed(nodes), *gone]
         top = max(main.values(), key=lambda node: node.link.position, default=None)
         head = Head(top.link.position, top.link.hash) if top else Head()
         return Report(
@@ -131,8 +132,9 @@ class Verifier:
             records=sum(scope.holds(node.tenant, node.arrived_ms) for node in nodes),
             first=min((node.link.position for node in nodes), default=0),
             last=head.position,
-            repeated=sum(scope.holds(*each) for each in chain.repeated) + len(off),
-            forks=forks,
+            repeated=sum(scope.holds(*each) for each in chain.repeated) + forks.repeated,
+            forks=forks.count,
+            diverged=forks.diverged,
             truncated=truncated,
             breaks=sorted(filter(scope.reports, found), key=_by_place),
             head=Anchor(name[0], name[1], head.position, head.hash, top.arrived_ms if top else 0.0),
@@ -184,24 +186,36 @@ def _longest(nodes: list[_Node]) -> dict[str, _Node]:
     return chosen
 
 
-def _forks(off: list[_Node], main: Mapping[str, _Node], by_hash: Mapping[str, _Node]) -> tuple[int, list[Break]]:
-    """How many branches leave the chain, and those whose records do not stand on it."""
-    ids = {node.id for node in main.values()}
+@dataclass(slots=True)
+class _Forks:
+    """Branches that leave the chain, what stands on them, and which of them have no excuse."""
+
+    count: int = 0
+    repeated: int = 0
+    diverged: int = 0
+    breaks: list[Break] = field(default_factory=list)
+
+
+def _forks(off: list[_Node], main: Mapping[str, _Node], by_hash: Mapping[str, _Node]) -> _Forks:
     contents = {(node.id, node.essence) for node in main.values()}
     begins: dict[str, _Node] = {}
     lost: dict[str, list[_Node]] = {}
+    found = _Forks()
     for node in sorted(off, key=lambda each: (each.link.position, each.number)):
         before = by_hash.get(node.link.previous)
         begin = node if before is None else begins.get(before.link.hash, node)
         begins[node.link.hash] = begin
-        stands = node.id in ids if node.link.key else (node.id, node.essence) in contents
-        if not stands:
+        if (node.id, node.essence) in contents:
+            found.repeated += 1
+        elif node.link.key and begin.link.position > 1:
+            found.diverged += 1
+        else:
             lost.setdefault(begin.link.hash, []).append(node)
-    breaks = []
+    found.count = len({begin.link.hash for begin in begins.values()})
     for name, missed in lost.items():
         kind: Kind = "restarted" if by_hash[name].link.position == 1 else "forked"
-        breaks.append(missed[0].wrong(kind, f"{len(missed)} of its records"))
-    return len({begin.link.hash for begin in begins.values()}), breaks
+        found.breaks.append(missed[0].wrong(kind, f"{len(missed)} of its records"))
+    return found
 
 
 def _essence(value: bytes) -> bytes:

@@ -350,6 +350,18 @@ def test_a_branch_that_says_something_else_is_no_redelivery() -> None:
     assert broken([*first, forged, *sealed(3, heads=heads, first=1)]) == [("forked", 1)]
 
 
+def test_a_sealed_branch_that_came_out_otherwise_is_told_and_not_broken() -> None:
+    first = sealed(1, KEY)
+    head = link_of(first[0])
+    assert head is not None
+    heads: Heads = {TOPIC: Head(1, head.hash)}
+    other = command(1)
+    other = replace(other, value=other.value.replace(b"mute", b"warn"))
+    record = [*first, linked(other, Sealer(CHAIN, heads, KEY)), *sealed(3, KEY, heads, first=1)]
+    report, breaks = verified(record, KEY)
+    assert (breaks, report.forks, report.diverged) == ([], 1, 1)
+
+
 def test_a_table_that_was_lost_shows_as_a_second_beginning() -> None:
     found = verified([*sealed(3), *sealed(5, first=10)])[1]
     assert [(each.kind, each.id) for each in found] == [("restarted", "td_0")]
