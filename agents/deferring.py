@@ -6,34 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import msgspec
 
+from agents.accounting import coverage
 from models.deferral import Lenience, Waiting, reasons
 from streams import records
 from streams.delivery import Slot
-from streams.identifiers import coverage_id
 from streams.metrics import Metrics
-
-
-def coverage(utterance: records.Utterance, kind: Literal["analysed", "deferred"], reason: str = "") -> records.Coverage:
-    """What listen says of an utterance in the ledger."""
-    parts = ("listen",) if kind == "analysed" else ("listen", kind)
-    return records.Coverage(
-        coverage_id=coverage_id(utterance.tenant, utterance.utterance_id, *parts),
-        stage="listen",
-        kind=kind,
-        tenant=utterance.tenant,
-        room=utterance.room,
-        speaker=utterance.speaker,
-        session=utterance.session,
-        start_ms=utterance.start_ms + utterance.overlap_ms,
-        end_ms=utterance.end_ms,
-        milliseconds=utterance.accounted_ms,
-        reason=reason,
-        utterance_id=utterance.utterance_id,
-    )
 
 
 def handed_over(utterance: records.Utterance, reason: str, now_ms: float) -> records.Deferred:

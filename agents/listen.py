@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from agents.accounting import accounted
 from agents.batching import Batcher, Work
 from agents.catchup import Catchup
-from agents.deferring import Deferring, Queued, coverage
+from agents.deferring import Deferring, Queued
 from agents.heads import Heads, Pressure, complete
 from agents.lenience import LenienceWatch
 from agents.memory import REMEMBERED, Memory
@@ -279,19 +280,20 @@ class Listen(Stage):
         outgoing: list[records.Record] = []
         live = [(heard, result) for heard, result in pairs if not heard.slot.stale]
         for heard, result in live:
-            outgoing.append(complete(self._finding(heard, result, now_ms), heard.assessment))
+            finding = complete(self._finding(heard, result, now_ms), heard.assessment)
+            outgoing.append(finding)
             self._memory.learn(heard.utterance, heard.job, result, hit=heard.assessment.hit)
             if heard.assessment.hit and not heard.deferred:
                 self._memory.hit(heard.utterance, time.monotonic())
             if heard.utterance.final:
-                outgoing.append(coverage(heard.utterance, "analysed"))
+                covered = accounted(heard.utterance, finding.degraded)
+                spoken_s = covered.milliseconds / 1000.0
+                self.metrics.count("roomwarden_audio_seconds_total", spoken_s, stage=self.name, kind=covered.kind)
+                outgoing.append(covered)
         await self.publish(outgoing, {heard.utterance.utterance_id: heard.slot for heard, _ in live})
         self._hearing.difference_update(heard.utterance.utterance_id for heard, _ in pairs)
         for heard, _ in live:
             heard.home.observe_latency(heard.utterance.end_ms, heard.utterance.final)
-            if heard.utterance.final:
-                seconds = heard.utterance.accounted_ms / 1000.0
-                self.metrics.count("roomwarden_audio_seconds_total", seconds, stage=self.name, kind="analysed")
             heard.home.window.finish(heard.slot)
 
     def _finding(self, heard: _Heard, result: SpeechResult, now_ms: float) -> records.Finding:

@@ -88,7 +88,7 @@ class Tally:
     def seconds(self, tenant: str) -> dict[str, float]:
         """The ledger of a tenant so far, in s."""
         total = self.ledgers[tenant].total()
-        kinds = ("received", "analysed", "deferred", "under_way")
+        kinds = ("received", "analysed", "degraded", "deferred", "under_way")
         return {kind: getattr(total, kind) / 1000.0 for kind in kinds} | {"lost": sum(total.lost.values()) / 1000.0}
 
     def waiting(self, kind: str) -> float:
@@ -271,13 +271,13 @@ def table(result: dict[str, Any]) -> str:
         f"{result['seconds']:g} s at {tracks['flood']} tracks, where {tracks['carried']} can be carried",
         f"recogniser of stated cost on two lanes; a final waits {result['live_wait_s']:g} s at most",
         "",
-        "| tenant | p95 s calm | flood | moved | partials/s | flood | said s | heard | under way | deferred | lost |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| tenant | p95 s | flood | moved | partials/s | flood | said s | heard | with less | open | deferred | lost |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in result["tenants"].items():
         said = row["flood_s"]["received"] or 1.0
         shares = " | ".join(
-            f"{row['flood_s'][kind] / said:.1%}" for kind in ("analysed", "under_way", "deferred", "lost")
+            f"{row['flood_s'][kind] / said:.1%}" for kind in ("analysed", "degraded", "under_way", "deferred", "lost")
         )
         partials = row["partials_a_s"]
         lines.append(

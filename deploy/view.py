@@ -104,6 +104,7 @@ class View:
             )
         seconds = {name: value / 1000.0 for name, value in board.milliseconds.items()}
         speech, analysed = seconds.get("segment.speech", 0.0), seconds.get("listen.analysed", 0.0)
+        analysed += seconds.get("listen.degraded", 0.0)
         parts.append(f"speech {speech:.0f} s, analysed {analysed:.0f} s")
         return Text(" · ".join(parts))
 

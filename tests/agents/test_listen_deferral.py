@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from agents.accounting import SHED, accounted
 from agents.deferring import handed_over
 from agents.lenience import LenienceWatch
 from agents.listen import Listen
 from models.lexicon.source import InvalidSourceError
+from models.sounds.head import SoundsHead
+from models.synthetic.head import SyntheticHead
 from streams import records
 from streams.codec import Message, encode
 from streams.envelope import BadRecord
@@ -262,3 +265,26 @@ def test_rooms_and_policies_are_followed(tmp_path: Path) -> None:
         note(samples.policy(document="rules: []\n"))
     with pytest.raises(BadRecord):
         watch.note(Read(encode(policy), b"{}"))
+
+
+async def test_what_was_heard_with_less_is_degraded_in_the_ledger_by_the_same_names(tmp_path: Path) -> None:
+    overloaded = Overloaded(tmp_path)
+    async with overloaded.running() as (live, _):
+        await live.put(said("加", 1, final=False, revision=0))
+        await live.put(said("加我微信", 1))
+        await overloaded.taken_in(live, 3)
+        overloaded.recogniser.gate.set()
+        await live.until(lambda: all(live.acked), "the acknowledgements")
+    findings = {finding.utterance_id: finding.degraded for finding in live.of(records.Finding)}
+    covered = {c.utterance_id: (c.kind, c.reason) for c in live.of(records.Coverage)}
+    assert findings["ut_1"] == ["partials-skipped"]
+    assert covered == {"ut_99": ("analysed", ""), "ut_1": ("degraded", "partials-skipped")}
+    assert metric(overloaded.stage, "roomwarden_audio_seconds_total", stage="listen", kind="degraded") == 1.0
+
+
+def test_what_no_model_could_say_is_not_degraded() -> None:
+    utterance = said("你好")
+    assert accounted(utterance, ["no-likelihood", "deferred"]).kind == "analysed"
+    assert accounted(utterance, ["no-second-pass", "no-sounds"]).reason == "no-second-pass no-sounds"
+    assert {f"no-{name}" for name in (SoundsHead.name, SyntheticHead.name)} <= SHED
+    assert accounted(utterance, []).coverage_id == accounted(utterance, ["no-sounds"]).coverage_id

@@ -63,7 +63,8 @@ def test_the_tally_keeps_tenants_phases_and_the_ledger_apart() -> None:
     tally.note(observed(samples.coverage(coverage_id="cv_1", kind="deferred", **later)))
     assert (tally.waiting("under_way"), tally.waiting("deferred")) == (0.0, 1.0)
     tally.note(observed(samples.coverage(coverage_id="cv_2", kind="analysed", **later)))
-    assert tally.seconds(STEADY) == {"received": 1.0, "analysed": 1.0, "deferred": 0.0, "under_way": 0.0, "lost": 0.0}
+    kinds = ("received", "analysed", "degraded", "deferred", "under_way", "lost")
+    assert tally.seconds(STEADY) == dict.fromkeys(kinds, 0.0) | {"received": 1.0, "analysed": 1.0}
     for phase, took_ms in (("calm", 500.0), ("flood", 900.0)):
         tally.phase = phase
         end_ms = samples.finding().end_ms
@@ -101,7 +102,14 @@ def test_the_table_says_what_became_of_every_second() -> None:
         "flood_p95_s": 1.14,
         "moved": 0.14,
         "partials_a_s": {"calm": 3.7, "flood": 3.3},
-        "flood_s": {"received": 200.0, "analysed": 150.0, "deferred": 40.0, "under_way": 10.0, "lost": 0.0},
+        "flood_s": {
+            "received": 200.0,
+            "analysed": 100.0,
+            "degraded": 50.0,
+            "deferred": 40.0,
+            "under_way": 10.0,
+            "lost": 0.0,
+        },
     }
     text = table(
         {
@@ -116,5 +124,5 @@ def test_the_table_says_what_became_of_every_second() -> None:
             "unaccounted_s": 0.0,
         }
     )
-    assert "| steady | 1.00 | 1.14 | +14% | 3.7 | 3.3 | 200 | 75.0% | 5.0% | 20.0% | 0.0% |" in text
+    assert "| steady | 1.00 | 1.14 | +14% | 3.7 | 3.3 | 200 | 50.0% | 25.0% | 5.0% | 20.0% | 0.0% |" in text
     assert "579 s; 0 s left after 82 s" in text

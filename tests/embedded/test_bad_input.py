@@ -105,4 +105,6 @@ async def test_no_good_chunk_was_buried_or_lost(module_broker: Broker, worker: W
     async with Reader(module_broker.bootstrap, [topics.COVERAGE], start="earliest") as reader:
         accounts: list[Any] = [observed.record for observed in await reader.drain()]
     assert any(c.room.startswith("good-") for c in accounts)
-    assert not any(c.room.startswith("good-") and c.kind not in ("silence", "speech", "analysed") for c in accounts)
+    assert not any(
+        c.room.startswith("good-") and c.kind not in ("silence", "speech", "analysed", "degraded") for c in accounts
+    )

@@ -150,7 +150,7 @@ def test_an_undisturbed_worker_hears_each_sentence_once_and_accounts_for_every_m
     assert actions[:3] == ["warn", "mute", "kick"]
     total = undisturbed.ledger.total()
     assert total.received == pytest.approx(sum(c.duration_ms for sentence in tracks for c in sentence))
-    assert total.received == pytest.approx(total.silence + total.analysed)
+    assert total.received == pytest.approx(total.silence + total.analysed + total.degraded)
 
 
 async def test_killed_at_every_step_it_loses_no_utterance_and_issues_no_second_takedown(

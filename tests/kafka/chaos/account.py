@@ -65,7 +65,7 @@ class Account:
     def measure(self) -> None:
         """Bring ``received_ms`` and ``analysed_ms`` up to date."""
         total = self.ledger.total()
-        self.received_ms, self.analysed_ms = total.received, total.analysed
+        self.received_ms, self.analysed_ms = total.received, total.analysed + total.degraded
 
     def complete(self, milliseconds: float, dead: int, stub: bool = True) -> bool:
         """Whether everything received is accounted for, heard, judged and, where unreadable, buried.
@@ -106,7 +106,7 @@ def differences(disturbed: Account, undisturbed: Account) -> dict[str, int]:
         "ids with two contents": len(disturbed.contradictions),
         "dead letters missing": len(undisturbed.dead) - len(disturbed.dead),
         "milliseconds received that differ": round(mine.received - theirs.received),
-        "milliseconds analysed that differ": round(mine.analysed - theirs.analysed),
+        "milliseconds heard that differ": round(mine.analysed + mine.degraded - theirs.analysed - theirs.degraded),
         "milliseconds lost that differ": round(sum(mine.lost.values()) - sum(theirs.lost.values())),
         "milliseconds not accounted for": round(mine.under_way),
     }
