@@ -11,9 +11,10 @@ import pytest
 
 from deploy.brokers import missing
 from streams import records
+from streams.chain import Sealer
 from streams.codec import encode
 from tests.kafka.chaos.__main__ import compare, table
-from tests.kafka.chaos.account import Account, differences
+from tests.kafka.chaos.account import AUDIT_KEY, Account, differences
 from tests.kafka.chaos.plan import STAGES, plan
 from tests.kafka.chaos.traffic import traffic
 from tests.support import samples
@@ -46,9 +47,12 @@ def test_traffic_is_repeatable_and_repeats_reorders_and_spoils_some_of_it() -> N
     assert first.milliseconds >= first.chunks * 60.0
 
 
-def read(record: records.Record) -> Any:
+def read(record: records.Record, sealer: Sealer | None = None) -> Any:
     message = encode(record)
-    return SimpleNamespace(topic=message.topic, headers=message.headers, value=message.value)
+    headers = message.headers + (sealer.seal(message) if sealer else [])
+    return SimpleNamespace(
+        topic=message.topic, partition=0, offset=0, timestamp=0, key=message.key, headers=headers, value=message.value
+    )
 
 
 def test_an_account_takes_repetitions_together_and_notices_contradictions() -> None:
@@ -74,6 +78,18 @@ def test_what_is_missing_and_what_is_issued_twice_shows() -> None:
         disturbed.add(read(samples.takedown(takedown_id=identity)))
     assert differences(disturbed, undisturbed)["second takedowns for one cause"] == 1
     assert not any(differences(undisturbed, undisturbed).values())
+
+
+def test_a_takedown_that_is_missing_from_the_record_shows() -> None:
+    sealer = Sealer("roomwarden-judge/0", {}, AUDIT_KEY.encode())
+    whole, holed = Account(), Account()
+    for number in range(3):
+        message = read(samples.takedown(takedown_id=f"td_{number}"), sealer)
+        whole.add(message)
+        if number != 1:
+            holed.add(message)
+    assert differences(whole, whole)["breaks of the record"] == 0
+    assert differences(holed, whole)["breaks of the record"] == 1
 
 
 @pytest.mark.kafka

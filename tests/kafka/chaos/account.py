@@ -7,10 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams import records, topics
-from streams.codec import decode
+from streams.breaks import Place
+from streams.codec import Message, decode
 from streams.ledger import Ledger
+from streams.verification import Verifier
 
-READ = (topics.UTTERANCES, topics.FINDINGS, topics.TAKEDOWNS, topics.COVERAGE, topics.DEAD_LETTERS)
+READ = (
+    topics.UTTERANCES,
+    topics.FINDINGS,
+    topics.DECISIONS,
+    topics.TAKEDOWNS,
+    topics.COVERAGE,
+    topics.DEAD_LETTERS,
+)
+AUDIT_KEY = "chaos"
+"""Seals the record: what is on it twice with two contents was then published by a worker."""
 
 
 @dataclass
@@ -32,9 +43,14 @@ class Account:
     """Ids that were published twice with different contents."""
     judged: set[str] = field(default_factory=set)
 
+    record: Verifier = field(default_factory=lambda: Verifier([AUDIT_KEY.encode()]))
+
     def add(self, message: Any) -> None:
         """Take in one message of a topic of ``READ``."""
         row = topics.BY_NAME[message.topic]
+        if row.chained:
+            sealed = Message(message.topic, message.key, message.value, list(message.headers))
+            self.record.feed(sealed, Place(message.topic, message.partition, message.offset), message.timestamp)
         if row is topics.DEAD_LETTERS:
             headers = {name: value.decode(errors="replace") for name, value in message.headers}
             origin = (headers["rw_topic"], headers["rw_partition"], headers["rw_offset"])
@@ -104,6 +120,7 @@ def differences(disturbed: Account, undisturbed: Account) -> dict[str, int]:
         "takedowns of a run's own": len(disturbed.takedowns.keys() - undisturbed.takedowns.keys()),
         "second takedowns for one cause": per_cause,
         "ids with two contents": len(disturbed.contradictions),
+        "breaks of the record": sum(len(report.breaks) for report in disturbed.record.reports()),
         "dead letters missing": len(undisturbed.dead) - len(disturbed.dead),
         "milliseconds received that differ": round(mine.received - theirs.received),
         "milliseconds heard that differ": round(mine.analysed + mine.degraded - theirs.analysed - theirs.degraded),

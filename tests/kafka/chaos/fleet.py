@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from deploy.brokers.ports import free_ports
+from tests.kafka.chaos.account import AUDIT_KEY
 from tests.support.processes import PATIENT, WorkerProcess
 
 POLICY = """
@@ -72,6 +73,7 @@ class Fleet:
                 "COMMIT_INTERVAL_MS": "500", "SESSION_TIMEOUT_MS": "6000", "REBALANCE_TIMEOUT_MS": "6000",
                 "HEARTBEAT_MS": "1000", "PARTITIONS": "4", "MAX_CLOCK_SKEW_MS": "43200000", "REPLICAS": "1",
                 "BATCH_WAIT_MS": "5", "SYNTHETIC": "false", "DEAD_LETTER_SHARE": "1",
+                "AUDIT_KEY": AUDIT_KEY,
             } | self.settings),
         )  # fmt: skip
         place = Place(stage, process, port, clock)
