@@ -1,8 +1,9 @@
 """``bench lexicon``: sentences a second with a large lexicon, against plain string matchers in the same run.
 
-Time is processor time of this one thread, so that a busy machine does not change it much. The lexicon is the starter
-lists and, up to the size asked for, phrases put together from dictionary words that make no sense: as long as real
-entries, of all kinds of match, and seldom said.
+Time is processor time of one thread, so that a busy machine does not change it much. Each matcher is built and measured
+in a process of its own: none pays, in memory or in the collector's rounds, for what another has built. The lexicon is
+the starter lists and, up to the size asked for, phrases put together from dictionary words that make no sense: as long
+as real entries, of all kinds of match, and seldom said.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import re
 import resource
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.resources import files
-from typing import Any, NamedTuple
+from importlib.util import find_spec
+from multiprocessing import get_context
+from typing import Any
 
 from models.lexicon import Entry, Lexicon, starter_lexicon
 from models.text import words
@@ -22,17 +26,11 @@ from models.text.fold import fold
 OFFENDING_SHARE = 0.05
 # A compiled alternation of 100,000 phrases is so slow that it is given fewer sentences.
 REGEX_SENTENCES = 100
+# Other sentences that are looked through first: tables are read, and caches filled as in a worker that has run a while.
+WARM_UP = 1000
 _SEED = 7
-
-
-class Matcher(NamedTuple):
-    """One way to find entries: sentences to be given, time to build it, and whether a sentence has a hit."""
-
-    name: str
-    sentences: int
-    build_s: float
-    megabytes: float
-    found: Callable[[str], bool]
+# Whether a sentence has a hit.
+Found = Callable[[str], bool]
 
 
 def sentences(count: int, seed: int = _SEED) -> list[tuple[str, bool]]:
@@ -81,36 +79,48 @@ def entries(count: int, seed: int = _SEED) -> list[Entry]:
 
 def measure(entry_count: int, sentence_count: int) -> dict[str, Any]:
     """Figures of every matcher, with what each found."""
-    listed = entries(entry_count)
     said = sentences(sentence_count)
-    offending = sum(bad for _, bad in said)
-    rows = []
-    for matcher in _matchers(listed):
-        given = said[: matcher.sentences]
-        for text, _ in given[:200]:
-            matcher.found(text)  # tables are read and caches filled as in a worker that has run for a minute
-        begin = time.process_time()
-        hits = [matcher.found(text) for text, _ in given]
-        spent = time.process_time() - begin
-        wrong = sum(hit and not bad for hit, (_, bad) in zip(hits, given, strict=True))
-        rows.append(
-            {
-                "matcher": matcher.name,
-                "build_s": round(matcher.build_s, 2),
-                "megabytes": round(matcher.megabytes),
-                "sentences": len(given),
-                "per_second": round(len(given) / max(spent, 1e-9)),
-                "found": sum(hits) - wrong,
-                "offending": sum(bad for _, bad in given),
-                "wrong": wrong,
-            }
-        )
     return {
-        "entries": len(listed),
+        "entries": entry_count,
         "sentences": len(said),
-        "offending_share": round(offending / len(said), 3),
+        "offending_share": round(sum(bad for _, bad in said) / len(said), 3),
         "mean_characters": round(sum(len(t) for t, _ in said) / len(said), 1),
-        "matchers": rows,
+        "matchers": [_apart(name, entry_count, sentence_count) for name in MATCHERS if _installed(name)],
+    }
+
+
+def _installed(name: str) -> bool:
+    return name != "flashtext" or find_spec("flashtext") is not None  # without the bench extra, one row fewer
+
+
+def _apart(name: str, entry_count: int, sentence_count: int) -> dict[str, Any]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(measure_one, name, entry_count, sentence_count).result()
+
+
+def measure_one(name: str, entry_count: int, sentence_count: int) -> dict[str, Any]:
+    """Figures of one matcher."""
+    most, build = MATCHERS[name]
+    listed = entries(entry_count)
+    given = sentences(sentence_count)[:most]
+    before, begin = _resident_mb(), time.process_time()
+    found = build(listed)
+    build_s, megabytes = time.process_time() - begin, max(0.0, _resident_mb() - before)
+    for text, _ in sentences(WARM_UP, _SEED + 1)[:most]:
+        found(text)
+    begin = time.process_time()
+    hits = [found(text) for text, _ in given]
+    spent = time.process_time() - begin
+    wrong = sum(hit and not bad for hit, (_, bad) in zip(hits, given, strict=True))
+    return {
+        "matcher": name,
+        "build_s": round(build_s, 2),
+        "megabytes": round(megabytes),
+        "sentences": len(given),
+        "per_second": round(len(given) / max(spent, 1e-9)),
+        "found": sum(hits) - wrong,
+        "offending": sum(bad for _, bad in given),
+        "wrong": wrong,
     }
 
 
@@ -129,53 +139,48 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([about, "", head, "|---|---|---|---|---|---|", *rows])
 
 
-def _matchers(listed: Sequence[Entry]) -> list[Matcher]:
-    plain = [fold(e.text) for e in listed if "pattern" not in e.match]
-    out = [_built("phonetic lexicon (all kinds of match)", 10**9, lambda: _lexicon(listed))]
-    out.append(_built("pyahocorasick on folded characters", 10**9, lambda: _aho_corasick(plain)))
-    try:
-        import flashtext
-    except ImportError:
-        pass  # the table then has one row fewer; the bench extra adds it
-    else:
-        out.append(_built("flashtext", 10**9, lambda: _flashtext(flashtext, plain)))
-    out.append(_built("compiled regular expression", REGEX_SENTENCES, lambda: _alternation(plain)))
-    return out
-
-
-def _built(name: str, given: int, build: Callable[[], Callable[[str], bool]]) -> Matcher:
-    before, begin = _resident_mb(), time.process_time()
-    found = build()
-    return Matcher(name, given, time.process_time() - begin, max(0.0, _resident_mb() - before), found)
-
-
 def _resident_mb() -> float:
     """Peak resident memory so far, in MiB; Linux counts it in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _lexicon(listed: Sequence[Entry]) -> Callable[[str], bool]:
+def _lexicon(listed: Sequence[Entry]) -> Found:
     lexicon = Lexicon(listed)
     return lambda text: bool(lexicon.find(text))
 
 
-def _aho_corasick(plain: Sequence[str]) -> Callable[[str], bool]:
+def _plain(listed: Sequence[Entry]) -> list[str]:
+    return [fold(e.text) for e in listed if "pattern" not in e.match]
+
+
+def _aho_corasick(listed: Sequence[Entry]) -> Found:
     import ahocorasick
 
     machine = ahocorasick.Automaton()
-    for text in plain:
+    for text in _plain(listed):
         machine.add_word(text, text)
     machine.make_automaton()
     return lambda text: next(machine.iter(fold(text)), None) is not None
 
 
-def _flashtext(library: Any, plain: Sequence[str]) -> Callable[[str], bool]:
-    processor = library.KeywordProcessor()
-    processor.add_keywords_from_list(list(plain))
+def _flashtext(listed: Sequence[Entry]) -> Found:
+    import flashtext
+
+    processor = flashtext.KeywordProcessor()
+    processor.add_keywords_from_list(_plain(listed))
     # Its words are made of Latin letters and digits, so that Mandarin is matched character by character.
     return lambda text: bool(processor.extract_keywords(text))
 
 
-def _alternation(plain: Sequence[str]) -> Callable[[str], bool]:
-    pattern = re.compile("|".join(map(re.escape, plain)), re.IGNORECASE)
+def _alternation(listed: Sequence[Entry]) -> Found:
+    pattern = re.compile("|".join(map(re.escape, _plain(listed))), re.IGNORECASE)
     return lambda text: pattern.search(text) is not None
+
+
+# Name of a way to find entries -> how many sentences it is given at most, and what builds it.
+MATCHERS: dict[str, tuple[int, Callable[[Sequence[Entry]], Found]]] = {
+    "phonetic lexicon (all kinds of match)": (10**9, _lexicon),
+    "pyahocorasick on folded characters": (10**9, _aho_corasick),
+    "flashtext": (10**9, _flashtext),
+    "compiled regular expression": (REGEX_SENTENCES, _alternation),
+}

@@ -6,22 +6,26 @@ that 100,000 entries stay within a few hundred megabytes. Forms are expanded aga
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import ahocorasick
 
 from models.lexicon.entries import Entry
-from models.lexicon.forms import forms
-from models.lexicon.patterns import required_literal
-from models.lexicon.screen import on_edges
+from models.lexicon.forms import Form, forms, is_abbreviation
+from models.lexicon.patterns import required_characters, required_literal
 
-# Number of a pattern's trigger among an entry's forms.
-TRIGGER = 0x7FFF
 # Set in the number of a form that is what is left of an entry without its fillers.
 STRIPPED = 0x8000
-# Streams of a text, and the folded text itself for the literals of patterns.
-STREAMS = "xpqst"
+# A key in a text: start, end, and the head of the chain of entries that have it.
+Found = tuple[int, int, int]
+# Kinds of keys: those of the streams (x apart from h, without Latin letters; s apart from n, of longer entries; p apart
+# from what is Latin letters alone: l, and abbreviations, a), and t, literals of patterns.
+STREAMS = "xhplaqsnt"
+# An abbreviation has no Latin word beside it, and so is a whole run of letters or syllables in p.
+_RUN = re.compile(r"[a-z\ue000-\uf8ff]+")
 
 
 class Automaton:
@@ -33,20 +37,20 @@ class Automaton:
         self._form = array("H")
         self._next = array("l")
         self._length = array("H")
-        self.always: list[int] = []  # patterns without a literal to look for
+        self._always: list[tuple[int, tuple[frozenset[str], ...]]] = []  # patterns without a literal to look for
         for number, entry in enumerate(entries):
             if "pattern" in entry.match:
                 literal = required_literal(entry.text)
                 if literal:
-                    self._put("t", literal, number, TRIGGER)
+                    self._put("t", literal, number, 0)
                 else:
-                    self.always.append(number)
+                    self._always.append((number, required_characters(entry.text)))
                 continue
             for index, form in enumerate(forms(entry)):
-                self._put(form.stream, form.key, number, index | (STRIPPED if form.stripped else 0))
+                self._put(_machine_of(form), form.key, number, index | STRIPPED * bool(form.stripped))
         self._iterators = {}
         for name, machine in self._machines.items():
-            if len(machine):
+            if len(machine) and name != "a":
                 machine.make_automaton()
                 self._iterators[name] = machine.iter
 
@@ -59,23 +63,40 @@ class Automaton:
         self._next.append(head)
         self._length.append(len(key))
 
-    def find(self, stream: str, text: str, edges: Sequence[int] = ()) -> Iterator[tuple[int, int, int, int]]:
-        """(start, end, entry number, form number) of every key in one stream of a text.
-
-        Where ``edges`` of words are given, Latin letters must begin and end with their words.
-        """
+    def find(self, stream: str, text: str) -> list[Found]:
+        """Every key in one stream of a text."""
         iterate = self._iterators.get(stream)
         if iterate is None:
-            return
-        for last, head in iterate(text):
-            end = last + 1
-            start = end - self._length[head]
-            if edges and not on_edges(text, start, end, edges):
-                continue
-            link = head
-            while link >= 0:
-                yield start, end, self._entry[link], self._form[link]
-                link = self._next[link]
+            return []
+        length = self._length
+        return [(last + 1 - length[head], last + 1, head) for last, head in iterate(text)]
+
+    def patterns(self, folded: str, characters: AbstractSet[str]) -> list[int]:
+        """Numbers of the patterns that may match a folded text of these characters."""
+        found = {number for _, _, chain in self.find("t", folded) for number, _ in self.entries(chain)}
+        for number, needed in self._always:
+            if not any(chars.isdisjoint(characters) for chars in needed):
+                found.add(number)
+        return sorted(found)
+
+    def abbreviations(self, chars: str) -> list[Found]:
+        """Abbreviations in ``Streams.chars``."""
+        head = self._machines["a"].get
+        return [(m.start(), m.end(), chain) for m in _RUN.finditer(chars) if (chain := head(m.group(), -1)) >= 0]
+
+    def entries(self, chain: int) -> Iterator[tuple[int, int]]:
+        """(entry number, form number) of everything that has a key."""
+        while chain >= 0:
+            yield self._entry[chain], self._form[chain]
+            chain = self._next[chain]
 
     def __len__(self) -> int:
         return sum(map(len, self._machines.values()))
+
+
+def _machine_of(form: Form) -> str:
+    if form.stream == "x" and " " not in form.key:
+        return "h"
+    if form.stream == "p" and form.key.isascii():
+        return "a" if is_abbreviation(form) else "l"
+    return form.stream

@@ -27,6 +27,8 @@ _MIN_INITIALS = 3
 _MIN_SKELETON = 2
 _MIN_SQUEEZED = 3
 _MIN_NAME = 6
+# Two of the entry's everyday words and the name that they make expected.
+MIN_TOKENS_AROUND = 3
 # Two-letter abbreviations that everybody reads as the phrase; others are too often something else.
 _KNOWN_PAIRS = {"wx": "微信", "vx": "微信", "sb": "傻逼", "nt": "脑瘫", "yp": "约炮"}
 
@@ -45,7 +47,7 @@ class Piece(NamedTuple):
 class Form(NamedTuple):
     """A key for the automaton: the stream it is sought in, and its pieces (only for sounds)."""
 
-    stream: str  # "x", "p", "q" or "s"
+    stream: str  # "x", "p", "q", "s", or "n": s of an entry whose own everyday words may say which name is meant
     key: str
     pieces: tuple[Piece, ...] = ()
     # Of an entry with a filler word in it, the entry without: what is left of it in a text without fillers.
@@ -72,8 +74,16 @@ def forms(entry: Entry) -> tuple[Form, ...]:
     return tuple(dict.fromkeys(form for form in made if form.key.strip()))
 
 
-# The forms of entries that were found lately; building a lexicon goes past it.
-expand = lru_cache(maxsize=1 << 14)(forms)
+@lru_cache(maxsize=1 << 16)
+def form_of(entry: Entry, number: int) -> Form:
+    """One of the ``forms`` of an entry, made again."""
+    seen: set[Form] = set()
+    for form in itertools.islice(_forms(entry), MAX_FORMS):
+        if form.key.strip() and form not in seen:
+            if len(seen) == number:
+                return form
+            seen.add(form)
+    raise IndexError(number)
 
 
 def _forms(entry: Entry) -> Iterator[Form]:
@@ -117,7 +127,7 @@ def _latin_forms(entry: Entry, tokens: list[Token]) -> Iterator[Form]:
         names = [t for t in tokens if is_name(t)]
         sounds = words.squeeze("".join(t.word.s for t in tokens if t.word))
         if names and len(sounds) >= _MIN_SKELETON + (len(tokens) > 1):
-            yield Form("s", sounds)
+            yield Form("s" if len(tokens) < MIN_TOKENS_AROUND else "n", sounds)
     if "phonetic" in entry.match or "initials" in entry.match:
         spoken = [pinyin.split_pinyin(t.text) for t in tokens]
         if all(spoken) and sum(map(len, spoken)) > 1:
@@ -130,6 +140,11 @@ def _latin_forms(entry: Entry, tokens: list[Token]) -> Iterator[Form]:
 def is_name(token: Token) -> bool:
     """Whether a Latin word may be misheard: a name of a substance, a service…, no everyday word, and long enough."""
     return token.word is not None and not token.word.common and len(token.text) >= _MIN_NAME
+
+
+def is_abbreviation(form: Form) -> bool:
+    """Whether a form is Latin letters for Han characters, and no name of its own: it has no Latin word beside it."""
+    return bool(form.pieces) and form.key.isascii() and all(piece.how != "alias" for piece in form.pieces)
 
 
 def _sounds_of(token: Token) -> list[Piece]:

@@ -12,7 +12,8 @@ from models.lexicon.sounds import begins_word, ends_word
 from models.lexicon.tally import CHANGED_MARGIN, INFLECTED, PRIOR, REPEATED, SPLIT, SPLIT_COMMON, Tally
 from models.text import words
 from models.text.fold import fold
-from models.text.streams import Stream, Token, TracedStreams, tokenise
+from models.text.streams import Token, tokenise
+from models.text.traced import Stream, TracedStreams
 
 # With two everyday words of the entry before it, a name may even come out as ordinary words ("add me on what's up").
 NAMED_MARGIN = -4.0
@@ -24,7 +25,7 @@ _ENOUGH_AROUND = 2
 
 def compare_exact(entry: Entry, form: Form, found: TracedStreams, first: int, last: int, tally: Tally) -> bool:
     """The tokens are the entry's: Han characters by key, Latin words up to inflection and repeated letters."""
-    wanted = _tokens_of(form.stripped or entry.text)
+    wanted = tokens_of(form.stripped or entry.text)
     tokens = found.tokens[first : last + 1]
     if len(tokens) != len(wanted):
         return False
@@ -106,9 +107,11 @@ def compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> boo
     if head + tail < _ENOUGH_AROUND and not any(map(no_word, said)):
         return False  # ordinary words, and nothing that makes the name expected
     left, right = "".join(t.text for t in said), "".join(t.text for t in names)
-    limit = HEARD_SHARE * max(0, len(right) - SURE_LETTERS)
-    # Each letter too many or too few costs at least a vowel; runs are reduced before the distance is taken.
-    if abs(len(words.squeeze(left)) - len(words.squeeze(right))) * words.VOWEL_EDIT > limit + words.VOWEL_EDIT:
+    if not near(left, right):
+        return False
+    # A vowel or two may be lost, no more.
+    excess = abs(len(words.squeeze(left)) - len(words.squeeze(right))) - 1
+    if excess * words.VOWEL_EDIT > _farthest(right):
         return False
     local = PRIOR - plausibility(said, 0, len(said))
     if all(t.word is not None and t.word.common for t in said) and len(said) > 1:
@@ -117,16 +120,25 @@ def compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> boo
     if local < 0.0:
         return False
     distance = words.heard_distance(left, right)
-    if distance > min(limit, local):
+    if distance > min(_farthest(right), local):
         return False
     tally.heard = True
     tally.add(distance, f"{' '.join(t.text for t in said)} sounds like {' '.join(t.text for t in names)}")
     return True
 
 
+def near(said: str, name: str) -> bool:
+    """Whether letters may be a name misheard, as far as their vowels tell."""
+    return words.least_distance(said, name) <= _farthest(name)
+
+
+def _farthest(name: str) -> float:
+    return HEARD_SHARE * max(0, len(name) - SURE_LETTERS)
+
+
 def no_word(token: Token) -> bool:
     """Whether a Latin token is in no dictionary."""
-    return len(token.text) > 1 and words.english_log_probability(token.text) == words.RARE_EN
+    return token.word is not None and token.word.unknown
 
 
 def _tally_split(found: TracedStreams, tokens: list[Token], wanted: list[Token], tally: Tally) -> None:
@@ -144,10 +156,11 @@ def _tally_split(found: TracedStreams, tokens: list[Token], wanted: list[Token],
 
 
 @lru_cache(maxsize=1 << 14)
-def _tokens_of(text: str) -> list[Token]:
+def tokens_of(text: str) -> list[Token]:
+    """Tokens of a text as an entry has them."""
     return tokenise(fold(text))
 
 
 def entry_tokens(entry: Entry) -> list[Token]:
     """Tokens of an entry's folded text."""
-    return _tokens_of(entry.text)
+    return tokens_of(entry.text)

@@ -6,19 +6,34 @@ import math
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from models.lexicon.automaton import STRIPPED, Automaton
+from models.lexicon.automaton import STRIPPED, Automaton, Found
 from models.lexicon.entries import Entry, parse_lexicon, read_lexicon_files, version_of
-from models.lexicon.forms import expand
+from models.lexicon.forms import form_of
 from models.lexicon.patterns import find_pattern
-from models.lexicon.screen import han_margin, heard, spread_margin
+from models.lexicon.screen import (
+    Bill,
+    bill,
+    heard,
+    holding,
+    likely,
+    likely_apart,
+    on_edges,
+    ordinary,
+    same_words,
+    spoken,
+    whole_words,
+)
 from models.lexicon.verify import verify
 from models.text.fold import Traced, fold, trace
 from models.text.pinyin import code_tables
-from models.text.streams import Stream, Streams, TracedStreams, streams, tokenise, trace_streams
+from models.text.streams import Streams, streams, tokenise
+from models.text.traced import Stream, TracedStreams
 from models.text.variants import FILLER_VARIANT, LIGHT_VARIANT, VARIANTS, Variant, censored_variant
 
 # Longest text that is looked at; an utterance of 12 s has about 80 syllables.
@@ -47,6 +62,8 @@ class Hit:
     note: str = ""
 
 
+# Comparisons whose outcome is kept: the same words are heard again and again.
+_KEPT = 1 << 16
 # View of the text, start and end in the form's stream of that view, number of the entry and of its form.
 _Candidate = tuple[int, int, int, int, int]
 _BETTER = {"exact": 3, "pattern": 2, "phonetic": 1, "initials": 0}
@@ -59,6 +76,8 @@ class Lexicon:
         self.entries: tuple[Entry, ...] = tuple(entries)
         self.version = version_of(self.entries)
         self._automaton = Automaton(self.entries)
+        self._bill = lru_cache(maxsize=_KEPT)(self._bill_of)
+        self._same = lru_cache(maxsize=_KEPT)(self._same_words)
         self._second = frozenset(map(chr, code_tables()[1]))
         latin = (
             t.text for e in self.entries if "pattern" not in e.match for t in tokenise(fold(e.text)) if t.kind == "w"
@@ -72,57 +91,117 @@ class Lexicon:
         """Hits in ``text`` in the order of their spans; the best one of each entry and place."""
         text = text[:LONGEST_TEXT]
         folded = fold(text)
-        candidates = list(self._candidates(folded))
-        patterns = {entry for _, _, entry, _ in self._automaton.find("t", folded)}.union(self._automaton.always)
-        hits = [hit for number in sorted(patterns) for hit in self._pattern_hits(number, text)]
+        characters = frozenset(folded)
+        candidates = self._candidates(folded, characters)
+        hits = [
+            hit for number in self._automaton.patterns(folded, characters) for hit in self._pattern_hits(number, text)
+        ]
         if candidates:
             hits += self._verified(text, candidates)
-        return _best(hits)
+        return _best(hits) if hits else ()
 
-    def _candidates(self, folded: str) -> Iterator[_Candidate]:
+    def _candidates(self, folded: str, characters: AbstractSet[str]) -> list[_Candidate]:
         """What may hold, view by view: keys that begin and end with words and are likely enough where they stand."""
-        base: Streams | None = None
-        for view, rewritten in self._views(folded):
+        base = streams(folded)
+        candidates = self._in_view(0, base, base)
+        for view, rewritten in self._views(folded, characters):
             found = streams(rewritten, view == _SECOND, view not in {_SECOND, _LIGHT})
-            base = base or found
-            # Words that are joined, split or misheard are not sought around words left out as well.
-            names = "p" if view == _SECOND else "xp" if view == _LIGHT else "xpqs"
-            han = base.x if view in _SAME_CHARACTERS and not base.q else ""
-            for name in names:
-                piece = getattr(found, name)
-                if piece:
-                    yield from self._in_stream(name, view, piece, found, getattr(base, name) if view else "", han)
+            candidates += self._in_view(view, found, base)
+        return candidates
 
-    def _in_stream(
-        self, name: str, view: int, piece: str, found: Streams, before: str, han: str
+    def _in_view(self, view: int, found: Streams, base: Streams) -> list[_Candidate]:
+        out: list[_Candidate] = []
+        if view != _SECOND:
+            if found.has_words and (hits := self._automaton.find("x", found.x)):
+                out += [c for c in self._new(view, hits, found.x, base.x) if self._says(c, found)]
+            if not found.only_words and (hits := self._automaton.find("h", found.x)):
+                out += self._new(view, hits, found.x, base.x)
+        out += self._in_sounds(view, found, base)
+        if found.q:  # there are Latin letters, and the view is for them
+            out += self._in_letters(view, found, base)
+        return out
+
+    def _in_sounds(self, view: int, found: Streams, base: Streams) -> list[_Candidate]:
+        find = self._automaton.find
+        out: list[_Candidate] = []
+        if not found.only_words and (hits := find("p", found.p)):
+            if found.has_words:
+                hits = on_edges(hits, found.p, found.p_edges)
+            out += self._likely(view, self._new(view, hits, found.p, base.p), found, base)
+        if found.has_words:
+            hits = self._automaton.abbreviations(found.chars)
+            if names := find("l", found.p):
+                hits += whole_words(names, found.p_edges)
+            if hits:
+                out += self._new(view, hits, found.p, base.p)
+        return out
+
+    def _in_letters(self, view: int, found: Streams, base: Streams) -> list[_Candidate]:
+        find = self._automaton.find
+        out: list[_Candidate] = []
+        if hits := find("q", found.q):
+            out += self._new(view, whole_words(hits, found.q_edges), found.q, base.q)
+        hits = find("n", found.s)
+        if found.has_unknown:
+            hits += holding(whole_words(find("s", found.s), found.s_edges), found.unknown)
+        if hits:
+            named = self._new(view, whole_words(hits, found.s_edges), found.s, base.s)
+            out += [c for c in named if heard(self.entries[c[3]], found, c[1], c[2])]
+        return out
+
+    def _new(self, view: int, hits: Iterable[Found], text: str, before: str) -> Iterator[_Candidate]:
+        """Entries behind keys in a stream, unless that of the text as it is says the same."""
+        for start, end, chain in hits:
+            repeated = view and text[start:end] in before
+            for number, form in self._automaton.entries(chain):
+                if not repeated or form & STRIPPED:
+                    yield view, start, end, number, form & ~STRIPPED
+
+    def _likely(
+        self, view: int, candidates: Iterable[_Candidate], found: Streams, base: Streams
     ) -> Iterator[_Candidate]:
-        edges = found.edges["pqs".index(name)] if name != "x" else ()
-        for start, end, number, form in self._automaton.find(name, piece, edges):
-            if before and not form & STRIPPED and piece[start:end] in before:
-                continue  # the text as it is says the same
-            if name == "s" and not heard(self.entries[number], found, start, end):
-                continue
-            if han and name == "p":
-                entry = self.entries[number]
-                if view in {0, _SECOND}:
-                    if han_margin(entry, han, start, end, han[start:end]) < 0.0:
+        """Those of candidates by sound that may be likelier than ordinary language."""
+        for candidate in candidates:
+            _, start, end, number, form = candidate
+            said = found.chars[start:end]
+            if view in _SAME_CHARACTERS and spoken(said):
+                spread = view in {_FILLERS, _LIGHT}
+                worth = self._bill(number, form, said, not spread)
+                if spread:
+                    if not likely_apart(worth, said, base.chars):
                         continue
-                elif spread_margin(entry, han, found.x[start:end]) < 0.0:
+                elif not likely(worth, said, base.chars, start, end):
                     continue
-            yield view, start, end, number, form & ~STRIPPED
+            yield candidate
 
-    def _views(self, folded: str) -> Iterable[tuple[int, str]]:
-        yield 0, folded
+    def _says(self, candidate: _Candidate, found: Streams) -> bool:
+        """Whether Latin words are those of an entry and not only have their stems."""
+        _, start, end, number, form = candidate
+        said = found.words_in_x(start, end)
+        return not said or "" in said or self._same(number, form, tuple(said))
+
+    def _same_words(self, number: int, form: int, said: tuple[str, ...]) -> bool:
+        entry = self.entries[number]
+        return same_words(entry, form_of(entry, form), said)
+
+    def _bill_of(self, number: int, form: int, said: str, alone: bool) -> Bill | None:
+        entry = self.entries[number]
+        return None if alone and ordinary(entry, said) else bill(entry, form_of(entry, form), said)
+
+    def _views(self, folded: str, characters: AbstractSet[str]) -> Iterator[tuple[int, str]]:
+        last = folded
         for number, variant in enumerate(self._variants, 1):
-            rewritten = variant.apply(folded)
-            if rewritten != folded:
+            rewritten = variant.apply(folded, characters)
+            # Without light words in it, a text without fillers is the same again.
+            if rewritten != folded and rewritten != last:
                 yield number, rewritten
-        if not self._second.isdisjoint(folded):
+                last = rewritten
+        if not self._second.isdisjoint(characters):
             yield _SECOND, folded
 
     def _verified(self, text: str, candidates: Sequence[_Candidate]) -> list[Hit]:
         origin = trace(text)
-        base = trace_streams(origin)
+        base = TracedStreams(origin)
         traced: dict[int, TracedStreams] = {0: base}
         hits: list[Hit] = []
         exact_found: set[int] = set()
@@ -130,7 +209,7 @@ class Lexicon:
             if view and number in exact_found:
                 continue  # rewriting could only say the same less surely
             entry = self.entries[number]
-            form = expand(entry)[form_number]
+            form = form_of(entry, form_number)
             found = traced.get(view)
             if found is None:
                 found = traced[view] = _traced_view(origin, view, self._variants)
@@ -172,10 +251,10 @@ _VIEW_NAMES = ("", *(v.name for v in VARIANTS), "censored", "readings")
 
 def _traced_view(base: Traced, view: int, variants: Sequence[Variant] = ()) -> TracedStreams:
     if view == 0:
-        return trace_streams(base)
+        return TracedStreams(base)
     if view == _SECOND:
-        return trace_streams(base, second=True)
-    return trace_streams(variants[view - 1].trace(base))
+        return TracedStreams(base, second=True)
+    return TracedStreams(variants[view - 1].trace(base))
 
 
 def _hit(entry: Entry, span: tuple[int, int], match: str, score: float, steps: tuple[str, ...]) -> Hit:
@@ -184,11 +263,16 @@ def _hit(entry: Entry, span: tuple[int, int], match: str, score: float, steps: t
     )
 
 
+@lru_cache(maxsize=1 << 14)
+def _key(word: str) -> str:
+    return streams(fold(word)).x
+
+
 def _excused(entry: Entry, found: TracedStreams, first: int, last: int) -> bool:
     """Whether one of the entry's excusing words stands near tokens first…last."""
     stream: Stream = found.x
     for word in entry.unless:
-        key = streams(fold(word)).x
+        key = _key(word)
         at = stream.text.find(key)
         while at >= 0:
             inside = [i for i in stream.tokens[at : at + len(key)] if i >= 0]

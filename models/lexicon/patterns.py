@@ -181,6 +181,28 @@ def required_literal(pattern: str) -> str:
     return best
 
 
+def required_characters(pattern: str) -> tuple[frozenset[str], ...]:
+    """Sets of which every match has a character in its folded text; only those that can be told."""
+    sets = []
+    for op, argument in _parse(pattern):
+        chars = _one_of(str(op), argument)
+        folded = [fold_char(char) for char in chars]
+        if chars and all(len(char) == 1 for char in folded):
+            sets.append(frozenset(folded))
+    return tuple(sets)
+
+
+def _one_of(op: str, argument: Any) -> list[str]:
+    """Characters of which an element takes one, if it is so simple."""
+    if op == "LITERAL":
+        return [chr(argument)]
+    if op == "SUBPATTERN" and len(argument[-1]) == 1:
+        return _one_of(str(argument[-1][0][0]), argument[-1][0][1])
+    if op == "IN" and all(str(kind) == "LITERAL" for kind, _ in argument):
+        return [chr(code) for _, code in argument]
+    return []
+
+
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """The pattern as written, and with its literal characters simplified as texts are."""

@@ -7,7 +7,8 @@ import math
 from models.lexicon.entries import Entry
 from models.lexicon.tally import PRIOR
 from models.text import words
-from models.text.streams import Token, TracedStreams
+from models.text.streams import Token
+from models.text.traced import TracedStreams
 
 # Characters of context on each side that take part in the weighing.
 CONTEXT = 4
@@ -70,7 +71,7 @@ def margin_of(
     while right < len(tokens) and right - last - 1 < CONTEXT and tokens[right].kind == "h":
         right += 1
     meant = plausibility(tokens, left, first) + plausibility(tokens, last + 1, right)
-    meant += max(PRIOR, _own(entry)) + plausibility(extra, 0, len(extra))
+    meant += prior_of(entry) + plausibility(extra, 0, len(extra))
     if any(t.kind != "h" for t in tokens[first : last + 1]):
         return meant - plausibility(tokens, left, right)
     place = (first - left, last + 1 - left)
@@ -78,5 +79,6 @@ def margin_of(
     return meant - CUT_WORD * sum(edge not in cuts for edge in place) - plain
 
 
-def _own(entry: Entry) -> float:
-    return words.frequencies().get(entry.text, -math.inf)
+def prior_of(entry: Entry) -> float:
+    """Log prior of an entry: of a word of ordinary language no less than its own."""
+    return max(PRIOR, words.frequencies().get(entry.text, PRIOR))

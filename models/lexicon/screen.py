@@ -7,21 +7,32 @@ Each rule here is a bound of one that verification applies, so that nothing is d
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
+from models.lexicon.automaton import Found
 from models.lexicon.entries import Entry
-from models.lexicon.letters import compare_heard, entry_tokens, no_word
-from models.lexicon.plausibility import CONTEXT, CUT_WORD
-from models.lexicon.tally import CHANGED_MARGIN, PRIOR, Tally
+from models.lexicon.forms import MIN_TOKENS_AROUND, Form
+from models.lexicon.letters import compare_heard, entry_tokens, near, no_word, same_word, tokens_of
+from models.lexicon.plausibility import CONTEXT, CUT_WORD, margin_of, prior_of
+from models.lexicon.sounds import compare_sounds
+from models.lexicon.tally import CHANGED_MARGIN, Tally
+from models.lexicon.verify import kind_of, threshold
 from models.text import words
-from models.text.fold import fold
-from models.text.streams import Streams, Token
+from models.text.fold import fold, trace
+from models.text.streams import Streams, Token, streams
+from models.text.traced import TracedStreams
+from models.text.variants import FILLER_VARIANT
 
-# Two of the entry's everyday words and the name that they make expected.
-MIN_TOKENS_AROUND = 3
-_DIGITS = frozenset("0123456789")
+# What is no single Han character in ``Streams.chars``: digits, Latin letters, syllables of pinyin.
+_OTHERS = r"\da-z\ue000-\uf8ff"
+_HAN_BEFORE = re.compile(f"[^{_OTHERS}]*$")
+_HAN_AFTER = re.compile(f"^[^{_OTHERS}]*")
+_HAN = re.compile(f"[^{_OTHERS}]+")
+_SPOKEN = re.compile(r"[^a-z\ue000-\uf8ff]+")
 
 
 def heard(entry: Entry, found: Streams, start: int, end: int) -> bool:
@@ -32,53 +43,118 @@ def heard(entry: Entry, found: Streams, start: int, end: int) -> bool:
         return False  # an everyday word is itself
     if last + 1 < len(said) and said[last + 1].letters == found.s[end - 1]:
         return True  # a letter spelled twice: for the tokens to tell
-    tokens = [Token(word.letters, "w", 0, 0, word) for word in said[first : last + 1]]
     wanted = entry_tokens(entry)
+    if first == last and len(wanted) == 1 and not near(said[first].letters, wanted[0].text):
+        return False
+    tokens = [Token(word.letters, "w", 0, 0, word) for word in said[first : last + 1]]
     if len(wanted) < MIN_TOKENS_AROUND and not any(map(no_word, tokens)):
         return False
     return compare_heard(tokens, wanted, Tally())
 
 
-def on_edges(text: str, start: int, end: int, edges: Sequence[int]) -> bool:
-    """Whether Latin letters at the ends of [start, end) begin and end with their words."""
-    return (start in edges or not text[start].isascii()) and (end in edges or not text[end - 1].isascii())
+def on_edges(hits: Sequence[Found], text: str, edges: Sequence[int]) -> list[Found]:
+    """Keys whose Latin letters, at either end, begin and end with their words."""
+    return [
+        hit
+        for hit in hits
+        if (hit[0] in edges or not text[hit[0]].isascii()) and (hit[1] in edges or not text[hit[1] - 1].isascii())
+    ]
+
+
+def whole_words(hits: Sequence[Found], edges: Sequence[int]) -> list[Found]:
+    """Keys of letters alone that begin and end with words."""
+    return [hit for hit in hits if hit[0] in edges and hit[1] in edges]
+
+
+def holding(hits: Sequence[Found], places: Sequence[tuple[int, int]]) -> list[Found]:
+    """Keys that have something of one of the places in them."""
+    return [hit for hit in hits if any(start < hit[1] and hit[0] < end for start, end in places)]
+
+
+def same_words(entry: Entry, form: Form, said: Sequence[str]) -> bool:
+    """Whether Latin words are the entry's own, inflected or with letters repeated."""
+    wanted = tokens_of(form.stripped or entry.text)
+    return len(said) == len(wanted) and all(
+        target.kind != "w" or same_word(word, target.text, Tally()) for word, target in zip(said, wanted, strict=True)
+    )
+
+
+def spoken(said: str) -> bool:
+    """Whether part of ``Streams.chars`` is Han characters and digits only."""
+    return _SPOKEN.fullmatch(said) is not None
+
+
+def likely(bill: Bill | None, said: str, chars: str, start: int, end: int) -> bool:
+    """Whether [start, end) of a text may be likelier as an entry than as ordinary language."""
+    if bill is None or bill.alone < 0.0:
+        return False
+    return _HAN.fullmatch(said) is None or spare_margin(bill, chars, start, end) >= 0.0
+
+
+def likely_apart(bill: Bill | None, said: str, chars: str) -> bool:
+    """The same for characters between which others were left out."""
+    if bill is None:
+        return False
+    place = spread(said, chars)
+    if place is None or _HAN.fullmatch(chars[place[0] : place[1]]) is None:
+        return True
+    return spare_margin(bill, chars, *place) >= 0.0
+
+
+def ordinary(entry: Entry, said: str) -> bool:
+    """Whether characters, not the entry's own, are likelier as ordinary language even if changes cost nothing."""
+    if _HAN.fullmatch(said) is None or prior_of(entry) - words.log_probability(said) >= CHANGED_MARGIN:
+        return False
+    return said not in _own_characters(entry.text)
 
 
 @lru_cache(maxsize=1 << 15)
-def _own(text: str) -> tuple[str, float]:
+def _own_characters(text: str) -> tuple[str, str]:
+    """Characters of an entry, and what is left of them without fillers."""
     folded = fold(text)
-    return folded, max(PRIOR, words.frequencies().get(text, PRIOR))
+    return streams(folded).chars, streams(FILLER_VARIANT.apply(folded)).chars
 
 
-def han_margin(entry: Entry, text: str, start: int, end: int, said: str, extra: str = "") -> float:
-    """Upper bound of what is left of the margin of [start, end) in a text of Han characters, above its threshold.
+class Bill(NamedTuple):
+    """What characters are worth as an entry in sounds, whatever stands around them."""
 
-    The same sum as in ``plausibility.margin_of``, without the costs of changes: ``said`` are the characters of the span
-    that stand for the entry, ``extra`` the others. +1 where digits are in play, for which other rules hold.
+    exact: bool
+    worth: float  # log prior of the entry, less the costs of the changes and the margin that the match needs
+    alone: float  # what is left of the margin if nothing stands around them
+
+
+def bill(entry: Entry, form: Form, said: str) -> Bill | None:
+    """The bill for Han characters and digits as a form of an entry; None if they are not."""
+    found = TracedStreams(trace(said))
+    tally = Tally()
+    if not compare_sounds(entry, form, found, found.p, 0, tally):
+        return None
+    match, size = kind_of(tally), len(found.tokens)
+    exact = match == "exact"
+    owed = tally.cost + threshold(match, form, found, 0, size - 1)
+    places = [(i, i + 1) for i in range(size)]
+    return Bill(exact, prior_of(entry) - owed, margin_of(entry, found, (0, size), places, exact) - owed)
+
+
+def spare_margin(bill: Bill, text: str, start: int, end: int, extra: str = "") -> float:
+    """What is left of the margin of [start, end) of ``text``, characters without digits, above what the match needs.
+
+    The same sum as in ``plausibility.margin_of``; ``extra`` are the characters in the span that are not the entry's.
     """
-    own_text, own = _own(entry.text)
-    exact = said == own_text
-    limit = 0.0 if exact else CHANGED_MARGIN
-    if not extra and not exact and own - words.log_probability(said) < limit:
-        return -1.0
-    left, right = max(0, start - CONTEXT), end + CONTEXT
-    window = text[left:right]
-    if not _DIGITS.isdisjoint(window):
-        return 1.0
-    place = (start - left, end - left)
-    plain, cuts = words.segmentation(window, place if exact else None)
-    meant = words.log_probability(window[: place[0]]) + own + words.log_probability(window[place[1] :])
-    meant += words.log_probability(extra)
-    return meant - CUT_WORD * sum(edge not in cuts for edge in place) - plain - limit
+    before = _HAN_BEFORE.findall(text[max(0, start - CONTEXT) : start])[0]
+    after = _HAN_AFTER.findall(text[end : end + CONTEXT])[0]
+    place = (len(before), len(before) + end - start)
+    plain, cuts = words.segmentation(before + text[start:end] + after, place if bill.exact else None)
+    meant = words.log_probability(before) + bill.worth + words.log_probability(after) + words.log_probability(extra)
+    return meant - CUT_WORD * sum(edge not in cuts for edge in place) - plain
 
 
-def spread_margin(entry: Entry, text: str, said: str) -> float:
-    """``han_margin`` of characters that stand apart in ``text``; +1 where it cannot be said which ones are meant."""
+def spread(said: str, text: str) -> tuple[int, int, str] | None:
+    """Range of characters that stand apart in ``text``, and what is between them; None if it cannot be told."""
     if any(text.count(char) != 1 for char in said):
-        return 1.0
+        return None
     places = [text.index(char) for char in said]
-    start, end = places[0], places[-1] + 1
     if places != sorted(places):
-        return 1.0
-    extra = "".join(text[i] for i in range(start, end) if i not in places)
-    return han_margin(entry, text, start, end, said, extra)
+        return None
+    start, end = places[0], places[-1] + 1
+    return start, end, "".join(text[i] for i in range(start, end) if i not in places)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from models.lexicon.entries import Entry
-from models.lexicon.forms import Form, Piece
+from models.lexicon.forms import Form, Piece, is_abbreviation
 from models.lexicon.tally import ALIAS, DIGIT_SOUND, INITIAL, LATIN_SYLLABLE, SAME_TONE, Tally
 from models.text import pinyin
-from models.text.streams import Stream, Token, TracedStreams
+from models.text.streams import Token
+from models.text.traced import Stream, TracedStreams
 
 OTHER_TONE = 1.6
 # Another tone or a confusable sound in an entry of two characters, where little else speaks for it.
@@ -34,9 +35,7 @@ def compare_sounds(entry: Entry, form: Form, found: TracedStreams, stream: Strea
         position = end
     if in_letters and not ends_word(stream, position - 1):
         return False
-    if all(p.key.isascii() and p.how != "alias" for p in form.pieces) and not _stands_apart(
-        found.tokens, stream.tokens[start], position - start
-    ):
+    if is_abbreviation(form) and not _stands_apart(found.tokens, stream.tokens[start], position - start):
         return False
     if tally.heard and not tally.kept and len(form.pieces) <= _SHORT:
         tally.cost += ALL_CHANGED

@@ -16,7 +16,7 @@ from models.lexicon.letters import compare_exact, compare_letters
 from models.lexicon.plausibility import margin_of
 from models.lexicon.sounds import compare_sounds
 from models.lexicon.tally import CHANGED_MARGIN, SENTENCE_END, Tally
-from models.text.streams import Stream, TracedStreams
+from models.text.traced import Stream, TracedStreams
 
 # An exact hit must be no less likely than ordinary words at its place ("大麻" in "大麻烦").
 EXACT_MARGIN = 0.0
@@ -56,7 +56,7 @@ def verify(
     """
     if form.stripped and variant not in _WITHOUT_FILLERS:
         return None
-    stream: Stream = {"x": found.x, "p": found.p, "q": found.q, "s": found.s}[form.stream]
+    stream: Stream = {"x": found.x, "p": found.p, "q": found.q}.get(form.stream, found.s)
     indices = [i for i in stream.tokens[start:end] if i >= 0]
     if not indices:
         return None
@@ -75,16 +75,21 @@ def verify(
         return None
     if form.stream == "p" and (tally.heard or tally.abbreviated) and _ends_sentence(found, first, last):
         tally.cost += SENTENCE_END
-    match = "initials" if tally.abbreviated else "phonetic" if tally.heard else "exact"
+    match = kind_of(tally)
     if form.stream == "x" and all(t.kind == "w" for t in found.tokens[first : last + 1]):
         # Whole Latin words, as they are or inflected: their spaces are evidence enough.
         return Verdict(first, last, match, -tally.cost, tuple(tally.steps))
     span = found.traced.span(found.tokens[first].start, found.tokens[last].end)
     said = [found.traced.span(t.start, t.end) for t in found.tokens[first : last + 1]]
     margin = margin_of(entry, base, span, said, match == "exact") - tally.cost
-    if margin < _threshold(match, form, found, first, last):
+    if margin < threshold(match, form, found, first, last):
         return None
     return Verdict(first, last, match, margin, tuple(tally.steps))
+
+
+def kind_of(tally: Tally) -> str:
+    """Kind of match that a comparison came to."""
+    return "initials" if tally.abbreviated else "phonetic" if tally.heard else "exact"
 
 
 def _ends_sentence(found: TracedStreams, first: int, last: int) -> bool:
@@ -92,7 +97,7 @@ def _ends_sentence(found: TracedStreams, first: int, last: int) -> bool:
     return not _SENTENCE_MARKS.isdisjoint(found.traced.text[found.tokens[first].start : found.tokens[last].end])
 
 
-def _threshold(match: str, form: Form, found: TracedStreams, first: int, last: int) -> float:
+def threshold(match: str, form: Form, found: TracedStreams, first: int, last: int) -> float:
     """Margin that a kind of match needs: more for a few Han characters that only sound like the entry."""
     if match == "exact":
         return EXACT_MARGIN

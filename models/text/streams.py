@@ -5,20 +5,20 @@
     q  squeezed letters  the Latin letters of a stretch without Han, no spaces, runs reduced:     "adeonwechat"
     s  skeleton          the same words as consonants heard
 
-``streams`` builds the strings for the hot path; ``trace_streams`` builds the same with, per character, the token
+``streams`` builds the strings for the hot path; models.text.traced builds the same with, per character, the token
 it came from. Variants of a text (fillers dropped, second readings…) are streams of the rewritten text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import cache, cached_property, lru_cache
+from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
 from models.text import pinyin, words
-from models.text.fold import Traced
 
 # A Latin word: letters, with digits and signs inside that may stand for letters.
 _WORD = re.compile(r"([a-z0-9@$]*[a-z](?:[a-z0-9@$'’*!]*[a-z0-9$])?)")
@@ -49,6 +49,7 @@ class Word(NamedTuple):
     s: str
     sounds: tuple[str, ...]  # pinyin syllables, () if it is none
     common: bool  # an everyday English word
+    unknown: bool  # in no dictionary, and more than a letter
     start: int  # offset in the token
     end: int
 
@@ -81,97 +82,155 @@ def word_forms(token: str) -> tuple[Word, ...]:
     out = []
     for start, end, text in pieces:
         if text[0].isdigit():
-            out.append(Word(text, text, "", "", (), False, start, end))
+            out.append(Word(text, text, "", "", (), False, False, start, end))
             continue
         sounds = pinyin.split_pinyin(text)
-        common = words.english_log_probability(text) == words.COMMON_EN
+        usual = words.english_log_probability(text)
+        common, unknown = usual == words.COMMON_EN, usual == words.RARE_EN and len(text) > 1
         squeezed = words.squeeze(text)
-        out.append(Word(text, words.stem(text), squeezed, words.skeleton(squeezed), sounds, common, start, end))
+        key = words.skeleton(squeezed)
+        out.append(Word(text, words.stem(text), squeezed, key, sounds, common, unknown, start, end))
     return tuple(out)
 
 
-@lru_cache(maxsize=1 << 16)
-def _pieces(token: str, as_pinyin: bool) -> tuple[tuple[str, str, str, str, Word], ...]:
-    """x, p, q and s contributions of each word of one token, and the word."""
-    code = pinyin.codes()
-    out = []
-    for word in word_forms(token):
-        if word.letters[0].isdigit():
-            out.append((word.x, word.letters, "|", "|", word))
-        else:
-            sounds = "".join(code[s] for s in word.sounds) if as_pinyin else ""
-            out.append((f" {word.x} ", sounds or word.letters, word.q, word.s, word))
-    return tuple(out)
-
-
-@lru_cache(maxsize=1 << 16)
-def _speaks_pinyin(token: str) -> bool:
-    """Whether a token is pinyin and no everyday English word."""
-    return any(w.sounds and not w.common for w in word_forms(token))
-
-
-@cache
-def _codes(second: bool) -> dict[int, str]:
-    usual, others = pinyin.code_tables()
-    return {**usual, **others} if second else usual
-
-
-class Streams(NamedTuple):
-    """The strings of one text; q and s are empty without Latin letters.
-
-    ``words`` are the Latin words in order, the ``ends`` say where each of them ends in p, q and s, and so where words
-    begin, save after what is no word.
-    """
+class _Piece(NamedTuple):
+    """What a word, or the characters between two words, adds to each stream."""
 
     x: str
     p: str
     q: str
     s: str
-    words: Sequence[Word] = ()
-    edges: tuple[Sequence[int], Sequence[int], Sequence[int]] = ((), (), ())
-    s_ends: Sequence[int] = ()
+    spoken: str  # instead of p where some word of the text is pinyin
+    pinyin: bool  # pinyin, and no everyday English word
+    unknown: bool
+    word: Word | None
+
+
+@lru_cache(maxsize=1 << 16)
+def _pieces(token: str) -> tuple[_Piece, ...]:
+    """Stream contributions of each word of one token."""
+    code = pinyin.codes()
+    out = []
+    for word in word_forms(token):
+        if word.letters[0].isdigit():
+            out.append(_Piece(word.x, word.letters, "|", "|", word.letters, False, False, word))
+        else:
+            spoken = "".join(code[s] for s in word.sounds) or word.letters
+            is_pinyin = bool(word.sounds) and not word.common
+            out.append(_Piece(f" {word.x} ", word.letters, word.q, word.s, spoken, is_pinyin, word.unknown, word))
+    return tuple(out)
+
+
+_PLAIN_GAPS = frozenset({"", " ", "  ", ", "})
+
+
+@cache
+def reading_codes(second: bool) -> dict[int, str]:
+    """``str.translate`` table from characters to sounds; ``second``: heteronyms by their second reading."""
+    usual, others = pinyin.code_tables()
+    return {**usual, **others} if second else usual
+
+
+class Streams:
+    """The strings of one text; q and s are empty without Latin letters.
+
+    Where the words stand in them is worked out when it is first asked for: most texts have no key in any stream.
+    """
+
+    def __init__(
+        self,
+        x: str,
+        p: str,
+        q: str,
+        s: str,
+        chars: str,
+        pieces: Sequence[_Piece] = (),
+        spoken: bool = False,
+        has_unknown: bool = False,
+    ) -> None:
+        self.x, self.p, self.q, self.s = x, p, q, s
+        self.chars = chars
+        """What p is made of, before characters become sounds."""
+        self.has_words, self.has_unknown = bool(pieces), has_unknown
+        self.only_words = chars.isascii() and chars.isalpha()
+        self._pieces, self._spoken = pieces, spoken
+
+    @cached_property
+    def words(self) -> list[Word]:
+        """The Latin words, in order."""
+        return [piece.word for piece in self._pieces if piece.word and piece.word.q]
+
+    def words_in_x(self, start: int, end: int) -> list[str]:
+        """Latin words of a range of x that begins and ends with words; "" for what is none."""
+        pieces = self._pieces[bisect_left(self._x_starts, start) : bisect_left(self._x_starts, end - 1)]
+        return [piece.word.letters if piece.word and piece.word.q else "" for piece in pieces]
+
+    @cached_property
+    def _x_starts(self) -> list[int]:
+        starts, end, spaced = [], 0, False
+        for piece in self._pieces:
+            starts.append(end - (spaced and piece.x[0] == " "))  # two words share the space between them
+            end, spaced = starts[-1] + len(piece.x), piece.x[-1] == " "
+        return starts
+
+    @cached_property
+    def p_edges(self) -> list[int]:
+        """Where words begin and end in p, save after the last."""
+        return [0, *accumulate(len(piece.spoken if self._spoken else piece.p) for piece in self._pieces)]
+
+    @cached_property
+    def q_edges(self) -> list[int]:
+        """Where words begin and end in q."""
+        return [0, *_ends([piece.q for piece in self._pieces])]
+
+    @cached_property
+    def s_edges(self) -> list[int]:
+        """Where words begin and end in s."""
+        return [0, *_ends([piece.s for piece in self._pieces])]
+
+    @cached_property
+    def s_ends(self) -> list[int]:
+        """Where each of the words ends in s."""
+        ends = self.s_edges[1:]
+        return [end for end, piece in zip(ends, self._pieces, strict=True) if piece.word and piece.word.q]
+
+    @cached_property
+    def unknown(self) -> list[tuple[int, int]]:
+        """Ranges of s that are words of no dictionary."""
+        ranges = zip(self._pieces, pairwise(self.s_edges), strict=True)
+        return [place for piece, place in ranges if piece.unknown]
+
+
+def _ends(pieces: Sequence[str]) -> Iterator[int]:
+    """Where each piece ends in their squeezed sequence: a letter that ends one and begins the next stands once."""
+    end, last = 0, ""
+    for piece in pieces:
+        end += len(piece) - (piece[:1] == last and bool(piece))
+        last = piece[-1:] or last
+        yield end
 
 
 def streams(folded: str, second: bool = False, letters: bool = True) -> Streams:
     """Streams of a folded text; ``second``: heteronyms by their second reading; without ``letters``, no q and s."""
-    first = _codes(second)
+    first = reading_codes(second)
     if not _LATIN.search(folded):
         x = folded.translate(_DROP)
-        return Streams(x, x.translate(first), "", "")
+        return Streams(x, x.translate(first), "", "", x)
     parts = _WORD.split(folded)
-    as_pinyin = any(map(_speaks_pinyin, parts[1::2]))
-    x = p = q = s = ""
-    words_: list[Word] = []
-    p_edges, q_edges, s_edges, s_ends = [0], [0], [0], []
-    for i, part in enumerate(parts):
-        if i % 2:
-            for x_piece, p_piece, q_piece, s_piece, word in _pieces(part, as_pinyin):
-                x += x_piece
-                p_edges.append(len(p))
-                p += p_piece
-                p_edges.append(len(p))
-                if letters:
-                    q += q_piece[1:] if q[-1:] == q_piece[0] else q_piece
-                    q_edges.append(len(q))
-                    s += s_piece[1:] if s_piece and s[-1:] == s_piece[0] else s_piece
-                    s_edges.append(len(s))
-                    if word.q:
-                        words_.append(word)
-                        s_ends.append(len(s))
-        elif part not in {"", " "}:
-            gap = part.translate(_DROP)
-            if gap:
-                x += gap
-                p += gap
-                if letters:
-                    q += "" if q[-1:] == "|" else "|"
-                    s += "" if s[-1:] == "|" else "|"
-                    q_edges.append(len(q))
-                    s_edges.append(len(s))
-    return Streams(x.replace("  ", " "), p.translate(first), q, s, words_, (p_edges, q_edges, s_edges), s_ends)
-
-
-# --- the slow path: the same with origins ----------------------------------------------------------------------
+    pieces: list[_Piece] = []
+    if _PLAIN_GAPS.issuperset(parts[::2]):
+        pieces.extend(chain.from_iterable(map(_pieces, parts[1::2])))
+    else:
+        for i, part in enumerate(parts):
+            if i % 2:
+                pieces += _pieces(part)
+            elif part not in _PLAIN_GAPS and (gap := part.translate(_DROP)):
+                pieces.append(_Piece(gap, gap, "|", "|", gap, False, False, None))
+    xs, ps, qs, ss, spoken, pinyins, unknown, _ = zip(*pieces, strict=True)
+    is_pinyin = any(pinyins)
+    x, chars = "".join(xs).replace("  ", " "), "".join(spoken if is_pinyin else ps)
+    q, s = (words.squeeze("".join(qs)), words.squeeze("".join(ss))) if letters else ("", "")
+    return Streams(x, chars.translate(first), q, s, chars, pieces, is_pinyin, any(unknown))
 
 
 class Token(NamedTuple):
@@ -182,25 +241,6 @@ class Token(NamedTuple):
     start: int
     end: int
     word: Word | None
-
-
-class Stream(NamedTuple):
-    """A stream string and, per character, the index of its token (-1 for spaces and stretch marks)."""
-
-    text: str
-    tokens: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class TracedStreams:
-    """Tokens of a text and its streams with origins; equal in text to ``streams`` of the same text."""
-
-    traced: Traced
-    tokens: list[Token]
-    x: Stream
-    p: Stream
-    q: Stream
-    s: Stream
 
 
 def tokenise(text: str) -> list[Token]:
@@ -228,52 +268,6 @@ def _loose(text: str, start: int, end: int, out: list[Token]) -> None:
             out.append(Token(char, "d" if char.isdigit() else "h", i, i + 1, None))
 
 
-def trace_streams(traced: Traced, second: bool = False) -> TracedStreams:
-    """Streams of a traced text with the token behind each character."""
-    tokens = tokenise(traced.text)
-    code = pinyin.codes()
-    first = _codes(second)
-    as_pinyin = any(_speaks_pinyin(m.group()) for m in _WORD.finditer(traced.text))
-    x, p, q, s = _Builder(), _Builder(), _Builder(), _Builder()
-    for index, token in enumerate(tokens):
-        if token.word is None:
-            x.add(token.text, index)
-            p.add(token.text.translate(first), index)
-            q.add("|", -1)
-            s.add("|", -1)
-            continue
-        if not x.ends_with(" "):
-            x.add(" ", -1)
-        x.add(token.word.x, index)
-        x.add(" ", -1)
-        if as_pinyin and token.word.sounds:
-            p.add("".join(code[s] for s in token.word.sounds), index)
-        else:
-            p.add(token.word.letters, index)
-        q.add(token.word.q, index)
-        s.add(token.word.s, index)
-    if not _LATIN.search(traced.text):
-        q = s = _Builder()
-    return TracedStreams(traced, tokens, x.stream(), p.stream(), q.squeezed(), s.squeezed())
-
-
-class _Builder:
-    """Collects a stream character by character."""
-
-    def __init__(self) -> None:
-        self._chars: list[str] = []
-        self._tokens: list[int] = []
-
-    def add(self, text: str, token: int) -> None:
-        self._chars.extend(text)
-        self._tokens.extend([token] * len(text))
-
-    def ends_with(self, char: str) -> bool:
-        return bool(self._chars) and self._chars[-1] == char
-
-    def stream(self) -> Stream:
-        return Stream("".join(self._chars), self._tokens)
-
-    def squeezed(self) -> Stream:
-        kept = [i for i, c in enumerate(self._chars) if i == 0 or c != self._chars[i - 1]]
-        return Stream("".join(self._chars[i] for i in kept), [self._tokens[i] for i in kept])
+def speaks_pinyin(text: str) -> bool:
+    """Whether some word of a text is pinyin, and no everyday English word."""
+    return any(piece.pinyin for match in _WORD.finditer(text) for piece in _pieces(match.group()))

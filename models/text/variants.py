@@ -12,15 +12,17 @@ from models.text.glyphs import SHAPES, SPLIT
 from models.text.words import english_log_probability
 
 # Hesitations and padding that speakers and writers put between the halves of a phrase.
-FILLERS = re.compile(
-    r"那个啥?|这个|就是说?|然后呢?|那什么|怎么说|你懂的|懂的都懂|对吧|是吧|对不对|[嗯啊呃额哦噢唉诶欸哎呀嘛呢吧啦哈呵唔]"
-    r"|\b(?:u+h+|u+m+|e+r+m*|h+m+|ah+|oh+|you know|i mean|like|well|so|basically|kinda|sorta)\b"
+_FILLERS_HAN = (
+    r"那个啥?|这个|就是说?|然后呢?|那什么|怎么说|你懂的|懂的都懂|对吧|是吧|对不对"
+    r"|[嗯啊呃额哦噢唉诶欸哎呀嘛呢吧啦哈呵唔]"
+)
+# The letters that a word may begin with are asked for first: most words are passed over at that.
+_FILLERS_LATIN = (
+    r"\b(?=[abehiklosuwy])(?:u+h+|u+m+|e+r+m*|h+m+|ah+|oh+|you know|i mean|like|well|so|basically|kinda|sorta)\b"
 )
 # Light words that may be slipped into a phrase without changing what it asks for.
-LIGHT = re.compile(
-    r"一下子?|[我你您他她咱俺]们?的?|一个|两个|几个|[下个的了把来就去]"
-    r"|\b(?:wo|ni|ta|de|ge|le|yi ?xia|yi ?ge|my|your|the|a|an|to|me)\b"
-)
+_LIGHT_HAN = r"一下子?|[我你您他她咱俺]们?的?|一个|两个|几个|[下个的了把来就去]"
+_LIGHT_LATIN = r"\b(?=[adglmntwy])(?:wo|ni|ta|de|ge|le|yi ?xia|yi ?ge|my|your|the|a|an|to|me)\b"
 _REWRITES = {**SPLIT, **SHAPES}
 _REWRITE = re.compile("|".join(sorted(map(re.escape, _REWRITES), key=len, reverse=True)))
 _CENSORED = re.compile(r"[a-z]+\*+[a-z*]*")
@@ -31,19 +33,22 @@ class Variant:
     """A rewriting of a folded text that may reveal an entry.
 
     ``name`` is used in explanations; ``rewrite`` gives what stands for a match of ``pattern``. Every match has one of
-    the ``triggers``, so that most texts are passed over without the expression.
+    the ``triggers``, so that most texts are passed over without the expression; ``latin`` is what is left of it for a
+    text without Han characters.
     """
 
     name: str
     pattern: re.Pattern[str]
     rewrite: Callable[[re.Match[str]], str]
     triggers: frozenset[str]
+    latin: re.Pattern[str] | None = None
 
-    def apply(self, folded: str) -> str:
-        """Rewritten text; equal to ``folded`` where the variant does not apply."""
-        if self.triggers.isdisjoint(folded):
+    def apply(self, folded: str, characters: Iterable[str] = ()) -> str:
+        """Rewritten text; equal to ``folded`` where the variant does not apply. ``characters``: those of the text."""
+        if self.triggers.isdisjoint(characters or folded):
             return folded
-        return self.pattern.sub(self.rewrite, folded)
+        pattern = self.latin if self.latin and folded.isascii() else self.pattern
+        return pattern.sub(self.rewrite, folded)
 
     def trace(self, traced: Traced) -> Traced:
         """``apply`` with origins kept."""
@@ -71,8 +76,20 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # First characters of the expressions above; the Latin ones may begin with any letter.
 _FILLER_TRIGGERS = frozenset("那这就然怎你懂对是嗯啊呃额哦噢唉诶欸哎呀嘛呢吧啦哈呵唔" + _LETTERS)
 _LIGHT_TRIGGERS = _FILLER_TRIGGERS | frozenset("一我你您他她咱俺两几下个的了把来就去")
-FILLER_VARIANT = Variant("fillers", FILLERS, lambda _: "", _FILLER_TRIGGERS)
-LIGHT_VARIANT = Variant("light-words", re.compile(f"{FILLERS.pattern}|{LIGHT.pattern}"), lambda _: "", _LIGHT_TRIGGERS)
+FILLER_VARIANT = Variant(
+    "fillers",
+    re.compile(f"{_FILLERS_HAN}|{_FILLERS_LATIN}"),
+    lambda _: "",
+    _FILLER_TRIGGERS,
+    re.compile(_FILLERS_LATIN),
+)
+LIGHT_VARIANT = Variant(
+    "light-words",
+    re.compile(f"{_FILLERS_HAN}|{_FILLERS_LATIN}|{_LIGHT_HAN}|{_LIGHT_LATIN}"),
+    lambda _: "",
+    _LIGHT_TRIGGERS,
+    re.compile(f"{_FILLERS_LATIN}|{_LIGHT_LATIN}"),
+)
 SHAPE_VARIANT = Variant(
     "shapes", _REWRITE, lambda match: _REWRITES[match.group()], frozenset(written[0] for written in _REWRITES)
 )

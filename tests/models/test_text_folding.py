@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from models.text import pinyin, words
 from models.text.fold import fold, trace
-from models.text.streams import streams, trace_streams
+from models.text.streams import streams
+from models.text.traced import TracedStreams
 from models.text.variants import VARIANTS, censored_variant
 
 ALPHABET = st.one_of(
@@ -47,7 +48,7 @@ def test_tracing_gives_the_same_text_and_ordered_origins(text):
 @given(TEXTS)
 def test_hot_and_traced_streams_are_the_same(text):
     for second in (False, True):
-        hot, slow = streams(fold(text), second), trace_streams(trace(text), second)
+        hot, slow = streams(fold(text), second), TracedStreams(trace(text), second)
         assert (hot.x, hot.p, hot.q, hot.s) == (slow.x.text, slow.p.text, slow.q.text, slow.s.text)
         for stream in (slow.x, slow.p, slow.q, slow.s):
             assert len(stream.tokens) == len(stream.text)
