@@ -84,6 +84,7 @@ async def _checks(settings: Settings) -> list[dict[str, Any]]:
             "record sealing",
             None if settings.audit_key else "the record is chained, but without a key; set ROOMWARDEN_AUDIT_KEY",
         ),
+        *([_tracing()] if settings.tracing else []),
         _optional(
             "rocksdb store",
             None if importlib.util.find_spec("rocksdict") else "package rocksdict is missing; tables stay in memory",
@@ -99,6 +100,16 @@ async def _kafka(settings: Settings) -> dict[str, Any]:
     except KafkaRefused as problem:
         return {"name": "kafka", "ok": False, "needed": True, "detail": f"{problem}; or start `roomwarden broker`"}
     return {"name": "kafka", "ok": True, "needed": True, "detail": f"{settings.kafka} answers"}
+
+
+def _tracing() -> dict[str, Any]:
+    from streams.tracing import TracingMissing, open_tracer
+
+    try:
+        open_tracer(True).close()
+    except TracingMissing as problem:
+        return {"name": "tracing", "ok": False, "needed": True, "detail": str(problem)}
+    return {"name": "tracing", "ok": True, "needed": True, "detail": "OpenTelemetry is installed"}
 
 
 def _weights(settings: Settings) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from agents.segment import Segment
 from agents.stage import Stage
 from agents.worker import Worker
 from deploy.cli import main
+from deploy.cli_worker import _tracing
 from streams import records
 from streams.breaks import Place
 from streams.chain import link_of
@@ -174,6 +175,8 @@ def test_a_missing_extra_is_one_sentence(
         main()
     assert ended.value.code == 1
     assert "tracing needs OpenTelemetry" in capsys.readouterr().err
+    check = _tracing()
+    assert (check["ok"], check["needed"]) == (False, True)
 
 
 async def _nothing(*_: object) -> None:
