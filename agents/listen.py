@@ -14,6 +14,7 @@ from agents.accounting import accounted
 from agents.batching import Batcher, Work
 from agents.catchup import Catchup
 from agents.deferring import Deferring, Queued
+from agents.findings import finding_of
 from agents.heads import Heads, Pressure, complete
 from agents.lenience import LenienceWatch
 from agents.memory import REMEMBERED, Memory
@@ -25,7 +26,6 @@ from models.speech import Recogniser, SpeechJob, SpeechResult
 from models.speech.batching import BatchLimits, Pending, plan, readiness
 from models.speech.loading import load_recogniser
 from models.speech.shares import FairShares
-from models.speech.stability import spans
 from models.weights import WeightsError
 from streams import records
 from streams.codec import decode
@@ -307,35 +307,7 @@ class Listen(Stage):
         for step in degraded:
             self.metrics.count("roomwarden_degraded_total", step=step)
         before = self._memory.before(utterance)
-        return records.Finding(
-            utterance_id=utterance.utterance_id,
-            revision=utterance.revision,
-            final=utterance.final,
-            tenant=utterance.tenant,
-            room=utterance.room,
-            speaker=utterance.speaker,
-            session=utterance.session,
-            start_ms=utterance.start_ms,
-            end_ms=utterance.end_ms,
-            transcript="" if result.guard else result.text,
-            language=result.language,
-            guard=result.guard,
-            quality=records.Quality(
-                avg_logprob=result.avg_logprob,
-                no_speech_probability=result.no_speech_probability,
-                compression_ratio=result.compression_ratio,
-                language_probability=result.language_probability,
-            ),
-            stable=list(spans(before, result.text)) if before and result.text else [],
-            alternatives=[] if result.guard else [other.text for other in result.alternatives],
-            synthetic=records.Synthetic(status=utterance.synthetic_status),
-            declared_synthetic=utterance.declared_synthetic,
-            models=dict(heard.models),
-            degraded=degraded,
-            stages=records.Stages(
-                captured_ms=utterance.end_ms, segmented_ms=utterance.segmented_ms, listened_ms=now_ms
-            ),
-        )
+        return finding_of(utterance, result, before=before, models=heard.models, degraded=degraded, now_ms=now_ms)
 
 
 def _patience_ms(utterance: records.Utterance) -> int:

@@ -131,8 +131,8 @@ async def measure(wanted: Wanted, settings: Settings) -> dict[str, Any]:
         reader = await stack.enter_async_context(Reader(broker.bootstrap, (FINDINGS, COVERAGE), start="earliest"))
         tally = Tally()
         tasks = [
-            asyncio.create_task(_watch(reader, tally)),
-            asyncio.create_task(_play(load(wanted), broker.bootstrap)),
+            asyncio.create_task(watch(reader, tally)),
+            asyncio.create_task(play(load(wanted), broker.bootstrap)),
         ]
         stack.push_async_callback(_cancel, tasks)
         result = await _phases(wanted, tally, tasks)
@@ -195,12 +195,13 @@ async def _wait(seconds: float, tasks: list[asyncio.Task[None]]) -> None:
         task.result()
 
 
-async def _watch(reader: Reader, tally: Tally) -> None:
+async def watch(reader: Reader, tally: Tally) -> None:
+    """Tally what comes, for ever."""
     async for observed in reader.follow():
         tally.note(observed)
 
 
-async def _play(said: list[Said], bootstrap: str) -> None:
+async def play(said: list[Said], bootstrap: str) -> None:
     """Publish each revision when its time has come, as `segment` would."""
     producer: Any = AIOKafkaProducer(**client_options(bootstrap), linger_ms=2, max_request_size=4 << 20, acks="all")
     await start(producer, bootstrap)
