@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -99,6 +100,9 @@ class Worker:
         started: list[Stage] = []
         try:
             await asyncio.gather(*(stage.load() for stage in self.stages))
+            # Lexicons are a hundred thousand objects that stay: a full collection that walks them stops the loop for 60 ms.
+            gc.collect()
+            gc.freeze()
             self._show_models(1.0)
             self._settings.state_dir.mkdir(parents=True, exist_ok=True)
             started = self.stages

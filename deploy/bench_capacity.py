@@ -257,7 +257,7 @@ def _row(before: _Used, after: _Used, elapsed: float, tracks: int) -> dict[str, 
 def _bytes(report: ReplayReport, elapsed: float, tracks: int) -> dict[str, float]:
     """Audio that came in, and the utterances that segment makes of it: see docs/operate.md for their 110 kB/s."""
     come_in = report.payload_bytes / elapsed
-    return {"bytes_s": come_in, "bytes_track_s": come_in / tracks + 80_000.0}
+    return {"bytes_s": come_in, "bytes_track_s": come_in / tracks + 110_000.0}
 
 
 def peer(kind: Kind, wanted: Wanted, settings: Settings) -> list[dict[str, Any]]:
