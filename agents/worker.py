@@ -100,7 +100,8 @@ class Worker:
         started: list[Stage] = []
         try:
             await asyncio.gather(*(stage.load() for stage in self.stages))
-            # Lexicons are a hundred thousand objects that stay: a full collection that walks them stops the loop for 60 ms.
+            # Lexicons are a hundred thousand objects that stay; each full collection that walks them stops the loop for
+            # 60 ms.
             gc.collect()
             gc.freeze()
             self._show_models(1.0)

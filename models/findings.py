@@ -50,6 +50,8 @@ class Heard:
     trusted: bool = False
     sounds: tuple[SoundEvent, ...] = ()
     words: tuple[WordTime, ...] = ()
+    stable: tuple[tuple[int, int], ...] = ()
+    """Stretches of the text that were heard twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     guard: str | None
     quality: Quality
     stable: list[tuple[int, int]] = []
-    """Stretches of the transcript, as characters [begin, end), whose words the revision before had too."""
+    """Stretches of the transcript, as characters [begin, end), whose words the revision before had too, or a second
+    listening to this one."""
     alternatives: list[Pii] = []
     synthetic: Synthetic = Synthetic()
     declared_synthetic: bool = False
