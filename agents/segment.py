@@ -12,6 +12,7 @@ from typing import cast
 import msgspec
 
 from agents.stage import Stage
+from models.admission import Admission
 from models.segmenting import SegmentEngine
 from models.segments import Chunk, Output, Position, Rejected, Span, Utterance
 from models.synthetic.declared import Status, of_bytes, strongest
@@ -63,6 +64,8 @@ class _Track:
     fed_s: float
     """Monotonic clock of its latest chunk."""
     declared_synthetic: bool = False
+    told_minute: float = -1.0
+    """The latest minute of capture for which it is on record that chunks of it are refused."""
     label: Status = ""
     """The strongest label or audible mark found in the track so far."""
 
@@ -88,6 +91,7 @@ class Segment(Stage):
         self._latest: dict[int, Slot] = {}
         self._swept_at = time.monotonic()
         self._read_age_s = 0.0
+        self._admission = Admission(settings.admission)
         self.read(CHUNKS)
 
     async def load(self) -> None:
@@ -120,11 +124,27 @@ class Segment(Stage):
         self._read_age_s = max(0.0, time.time() - message.timestamp) if message.timestamp else 0.0
         track.declared_synthetic = chunk.declared_synthetic
         track.label = strongest((track.label, _label(chunk)))
-        engine.push(for_engine(chunk, key, slot))
+        admitted = self._admission.admits(chunk.tenant, key, slot.partition[1], chunk.time_ms)
+        if not admitted:
+            await self._tell(chunk, track, slot)
+        elif chunk.last:
+            self._admission.ended(chunk.tenant, key)
+        engine.push(for_engine(chunk, key, slot, refused=not admitted))
         self._backlog += 1
         self._wake.set()
         while self._backlog > BACKLOG_CHUNKS:
             await asyncio.sleep(STEP_S)
+
+    async def _tell(self, chunk: records.Chunk, track: _Track, slot: Slot) -> None:
+        """Count a refused chunk; the first of each track and minute goes on record with the limit and the remedy."""
+        self.metrics.count("roomwarden_refused_total", tenant=chunk.tenant)
+        minute = chunk.time_ms // 60_000.0
+        if minute == track.told_minute:
+            return
+        track.told_minute = minute
+        bad = BadRecord("admission", self._admission.remedy(chunk.tenant))
+        self.metrics.count("roomwarden_dead_letters_total", stage=self.name, reason=bad.reason)
+        await self.dead_letters.refuse(slot.event, bad)
 
     def lag_s(self, now_s: float) -> float:
         """Age of the latest chunk when it was read (s): the oldest unfinished one waits for its utterance to end."""
@@ -138,6 +158,8 @@ class Segment(Stage):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), 0.1)
             self._wake.clear()
+            own = sum(name == CHUNKS.name for name, _ in self.partitions())
+            self._admission.share = own / self.settings.partitions or 1.0
             if self.engine is None:
                 continue
             taken, self._backlog = self._backlog, 0
@@ -156,6 +178,7 @@ class Segment(Stage):
         gone = [key for key, track in self._tracks.items() if track.partition in partitions]
         for key in gone:
             del self._tracks[key]
+        self._admission.forget(number for _, number in partitions)
         # A finished slot never goes stale: forget it here, or the sweep would write to another worker's partition.
         self._latest = {n: slot for n, slot in self._latest.items() if slot.partition not in partitions}
         if self.engine is not None:
@@ -274,7 +297,7 @@ class Segment(Stage):
         return self.engine
 
 
-def for_engine(chunk: records.Chunk, track: str, token: object) -> Chunk:
+def for_engine(chunk: records.Chunk, track: str, token: object, *, refused: bool = False) -> Chunk:
     """What the segment engine needs of a chunk; it gives ``token`` back when it is done with it."""
     return Chunk(
         track=track,
@@ -282,9 +305,10 @@ def for_engine(chunk: records.Chunk, track: str, token: object) -> Chunk:
         time_ms=chunk.time_ms,
         duration_ms=chunk.duration_ms,
         content_type=chunk.content_type,
-        payload=chunk.audio,
+        payload=b"" if refused else chunk.audio,
         last=chunk.last,
         token=token,
+        refused=refused,
     )
 
 

@@ -24,6 +24,7 @@ Reason = Literal[
     "duplicate",  # taken before
     "missing",  # sequence numbers that never came
     "clock-back",  # capture time went back while the sequence went on
+    "admission",  # its tenant sends more tracks than are taken
     "",  # of silence
 ]
 Cause = Literal["partial", "endpoint", "maximum", "idle", "last-chunk", "gap"]
@@ -31,7 +32,10 @@ Cause = Literal["partial", "endpoint", "maximum", "idle", "last-chunk", "gap"]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One record of a track as it arrived. `duration_ms` is the sender's claim; `token` is handed back untouched."""
+    """One record of a track as it arrived. `duration_ms` is the sender's claim; `token` is handed back untouched.
+
+    A `refused` chunk is accounted for as lost, and not decoded.
+    """
 
     track: str
     sequence: int
@@ -41,6 +45,7 @@ class Chunk:
     payload: bytes
     last: bool = False
     token: object = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class Span(Output):
     | kind | accounted | reason |
     |---|---|---|
     | silence | its samples | |
-    | lost | the chunk's claimed duration | why it could not be used |
+    | lost | the claimed duration of a chunk, of several if refused | why it could not be used |
     | gap | 0: never received | missing, clock-back |
     | duplicate | 0: counted before | duplicate |
     """

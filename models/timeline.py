@@ -75,7 +75,7 @@ class Timeline:
 
     def __init__(self, settings: TimelineSettings, position: Position | None) -> None:
         self._settings = settings
-        self._position = position
+        self.position = position  # from which it goes on
         self.pieces: list[Piece] = []
         self._anchor_ms: float | None = None  # capture time of sample 0
         self._expected = None if position is None else position.sequence
@@ -99,7 +99,7 @@ class Timeline:
         """Capture time at which the next chunk should begin."""
         if self._anchor_ms is not None:
             return self.time_ms(self.length)
-        return None if self._position is None else self._position.time_ms
+        return None if self.position is None else self.position.time_ms
 
     def time_ms(self, sample: int) -> float:
         """Capture time of a sample."""
@@ -113,11 +113,11 @@ class Timeline:
 
     def leap(self, chunk: Chunk) -> Reason | None:
         """Before the first piece: why this chunk does not follow on from the position, if it does not."""
-        if self.pieces or self._position is None:
+        if self.pieces or self.position is None:
             return None
-        if chunk.sequence > self._position.sequence:
+        if chunk.sequence > self.position.sequence:
             return "missing"
-        clock = self._position.time_ms
+        clock = self.position.time_ms
         begins = chunk.time_ms + self._discard / PER_MS
         return "clock-back" if clock is not None and begins < clock - self._settings.clock_back_ms else None
 
@@ -167,6 +167,15 @@ class Timeline:
         self._fill(Piece("lost", chunk.sequence, self.length, length, chunk, error=error))
         self._expected = chunk.sequence + 1
         return True
+
+    def pass_over(self, samples: int) -> tuple[int, int]:
+        """Before the first piece: how many of a chunk's samples, which nobody decodes, are not accounted for yet.
+
+        Also how many of the chunks after it are.
+        """
+        rest = samples - min(self._discard, samples)
+        repeated = min(self._overlap, rest)
+        return rest - repeated, self._overlap - repeated
 
     def finish(self) -> None:
         """Fetch what the decoder holds back: `ready` is `length` after that."""

@@ -55,6 +55,8 @@ class Track:
         self._settings = settings
         self._model = model
         self._queue: deque[Chunk] = deque()
+        self._refused: list[Chunk] = []  # one after the other, not yet in the ledger
+        self._refused_samples = 0
         self._arrived_ms = -math.inf
         self._latest_ms = 0.0  # length of the latest chunk
         self._restart(position)
@@ -80,12 +82,12 @@ class Track:
     @property
     def pending(self) -> bool:
         """Whether chunks or samples wait to be accounted for."""
-        return bool(self._queue or self._timeline.pieces)
+        return bool(self._queue or self._timeline.pieces or self._refused)
 
     @property
     def deadline_ms(self) -> float:
         """When a sender that sends nothing more counts as silent: a chunk's length and `idle_ms` after the latest."""
-        if not self._timeline.pieces:
+        if not self._timeline.pieces and not self._refused:
             return math.inf
         return self._arrived_ms + self._latest_ms + self._settings.idle_ms
 
@@ -107,6 +109,8 @@ class Track:
                 self._end()
             elif self._queue:
                 self._take(self._queue[0])
+            elif now_ms >= self.deadline_ms and self._refused:
+                self._account_refused()
             elif now_ms >= self.deadline_ms:
                 self._timeline.finish()
                 self._ending = "idle"
@@ -138,6 +142,8 @@ class Track:
         """Fit the next chunk onto the timeline, or arrange for the timeline to end first."""
         timeline = self._timeline
         reason = timeline.leap(chunk)
+        if self._refused and (reason is not None or not _same_second(self._refused[0], chunk)):
+            self._account_refused()
         if reason is not None:
             clock_ms = timeline.clock_ms
             start_ms = chunk.time_ms if clock_ms is None else min(clock_ms, chunk.time_ms)
@@ -146,7 +152,9 @@ class Track:
             self._restart(position)
             return
         ending: Cause | None = timeline.bridge(chunk)
-        if ending is None:
+        if ending is None and chunk.refused:
+            ending = self._refuse(chunk)
+        elif ending is None:
             try:
                 timeline.extend(chunk)
             except AudioError as error:
@@ -160,6 +168,25 @@ class Track:
         if chunk.last and timeline.pieces:
             timeline.finish()
             self._ending = "last-chunk"
+
+    def _refuse(self, chunk: Chunk) -> Cause | None:
+        """Pass over a chunk; what is open ends before it. One record accounts for a second of such chunks."""
+        if self._timeline.pieces:
+            return "gap"
+        fresh, overlap = self._timeline.pass_over(claimed_samples(chunk))
+        self._refused.append(chunk)
+        self._refused_samples += fresh
+        self._restart(Position(chunk.sequence + 1, 0, overlap, chunk.time_ms + chunk.duration_ms))
+        return None
+
+    def _account_refused(self) -> None:
+        first, last = self._refused[0], self._refused[-1]
+        end_ms = last.time_ms + last.duration_ms
+        position = self._timeline.position
+        samples = self._refused_samples
+        span = self._span("lost", "admission", first.time_ms, end_ms, accounted=samples, position=position)
+        self._outputs.append(replace(span, released=tuple(chunk.token for chunk in self._refused)))
+        self._refused, self._refused_samples = [], 0
 
     def _lose(self, chunk: Chunk, error: AudioError) -> Cause | None:
         """Zeros for an undecodable chunk; alone, or too long for zeros, it is a boundary of its own."""
@@ -330,6 +357,11 @@ def dismissed(chunk: Chunk, reason: Reason, detail: str = "") -> list[Output]:
         released=(chunk.token,),
     )
     return [Rejected(track=chunk.track, token=chunk.token, reason=reason, detail=detail), span] if detail else [span]
+
+
+def _same_second(first: Chunk, chunk: Chunk) -> bool:
+    """Whether a chunk goes into one record with those refused before it."""
+    return chunk.refused and chunk.time_ms // 1000 == first.time_ms // 1000
 
 
 def claimed_samples(chunk: Chunk) -> int:

@@ -152,6 +152,20 @@ class DeadLetters:
         Raises:
             TooManyDeadLetters: when more than ``share`` of the recent tracks were unreadable.
         """
+        await self.refuse(event, bad)
+        self.buried += 1
+        message = event.message
+        self._note(message.key, True)
+        bad_tracks = {key for key, was_bad in self._recent if was_bad}
+        tracks = {key for key, _ in self._recent}
+        if len(self._recent) >= self.minimum and len(bad_tracks) >= 3 and len(bad_tracks) > self.share * len(tracks):
+            raise TooManyDeadLetters(
+                f"{len(bad_tracks)} of the last {len(tracks)} tracks were unreadable ({bad.reason}): "
+                "check the producers' release or this worker's, then restart"
+            )
+
+    async def refuse(self, event: Received, bad: BadRecord) -> None:
+        """Publish a record that could be read but is not taken; it does not count towards the limit."""
         message = event.message
         headers = message.headers or []
         items = list(headers.items() if isinstance(headers, dict) else headers)
@@ -173,15 +187,6 @@ class DeadLetters:
             value,
             [(k, v if isinstance(v, bytes) else str(v).encode()) for k, v in items] + origin,
         )
-        self.buried += 1
-        self._note(message.key, True)
-        bad_tracks = {key for key, was_bad in self._recent if was_bad}
-        tracks = {key for key, _ in self._recent}
-        if len(self._recent) >= self.minimum and len(bad_tracks) >= 3 and len(bad_tracks) > self.share * len(tracks):
-            raise TooManyDeadLetters(
-                f"{len(bad_tracks)} of the last {len(tracks)} tracks were unreadable ({bad.reason}): "
-                "check the producers' release or this worker's, then restart"
-            )
 
     def _note(self, key: bytes | None, was_bad: bool) -> None:
         self._recent.append((key, was_bad))

@@ -39,6 +39,7 @@ BadReason = Literal[
     "too-long",
     "truncated",
     "undecodable",
+    "admission",
 ]
 
 

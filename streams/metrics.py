@@ -21,6 +21,7 @@ MetricName = Literal[
     "roomwarden_partials_skipped_total",
     "roomwarden_audio_seconds_total",
     "roomwarden_lost_seconds_total",
+    "roomwarden_refused_total",
     "roomwarden_degraded_total",
     "roomwarden_deferred_total",
     "roomwarden_verdicts_total",
@@ -132,6 +133,12 @@ SPECS: dict[MetricName, Spec] = {
         "seconds",
         "Seconds of audio that nobody heard, by reason, as in the ledger. Rising: see the reason.",
         ("stage", "reason"),
+    ),
+    "roomwarden_refused_total": Spec(
+        "counter",
+        "records",
+        "Chunks above ROOMWARDEN_ADMISSION, by tenant. Rising: it sends too many tracks, or the limit is too low.",
+        ("tenant",),
     ),
     "roomwarden_degraded_total": Spec(
         "counter",

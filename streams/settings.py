@@ -4,7 +4,7 @@ file, environment, flags. ``roomwarden doctor`` prints what is in force."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     )
 
     # segment
+    admission: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description='Most tracks that a tenant may send at once, as JSON by tenant ("*": any other); none: no limit.',
+    )
     max_chunk_bytes: int = Field(1_048_576, ge=1024, description="Larger chunks go to the dead letters.")
     max_clock_skew_ms: float = Field(
         3_600_000.0,

@@ -429,6 +429,7 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_chart_renders() -> None:
     assert (linted := helm("lint", "--strict", str(CHART))).returncode == 0, linted.stdout
     options = ["topics.strimzi.enabled=true", "topics.strimzi.cluster=main", "settings.max_chunk_bytes=2000000"]
+    options += ["settings.admission.acme=20"]
     options += ["stages.segment.state.size=5Gi", "signing.existingSecret=signing", r"lexicons.own\.yaml=text"]
     done = helm("template", "demo", str(CHART), *(part for option in options for part in ("--set", option)))
     assert done.returncode == 0, done.stderr
@@ -455,11 +456,11 @@ def test_chart_renders() -> None:
     environment = next(item["data"] for item in made if item["metadata"]["name"] == "demo-roomwarden-settings")
     parsed = Settings.model_validate(
         {
-            key.removeprefix("ROOMWARDEN_").lower(): json.loads(value) if value.startswith("[") else value
+            key.removeprefix("ROOMWARDEN_").lower(): json.loads(value) if value.startswith(("[", "{")) else value
             for key, value in environment.items()
         }
     )
-    assert parsed.max_chunk_bytes == 2_000_000
+    assert (parsed.max_chunk_bytes, parsed.admission) == (2_000_000, {"acme": 20})
     assert [str(path) for path in parsed.lexicons] == ["/etc/roomwarden/own.yaml"]
 
 

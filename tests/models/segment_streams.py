@@ -24,7 +24,16 @@ from models.segmenting import (
 
 FOREVER = 1e9
 # What may befall a chunk, and how often where it does.
-FAULTS = {"missing": 0.06, "bad": 0.05, "twice": 0.05, "pause": 0.04, "jitter": 0.1, "skew": 0.3, "claim": 0.1}
+FAULTS = {
+    "missing": 0.06,
+    "bad": 0.05,
+    "twice": 0.05,
+    "pause": 0.04,
+    "jitter": 0.1,
+    "skew": 0.3,
+    "claim": 0.1,
+    "refused": 0.1,
+}
 START_MS = 1_700_000_000_000.0
 
 
@@ -172,12 +181,7 @@ def streams(draw: st.DrawFn, *, trouble: bool = True) -> Stream:
         ]
     ).astype(np.int16)
     sizes = draw(st.sampled_from([(20,), (20, 60), (100,), (37, 11), (700, 20), (1_000,)]))
-    faults = (
-        {"missing": 0.06, "bad": 0.05, "twice": 0.05, "pause": 0.04, "jitter": 0.1, "skew": 0.3, "claim": 0.1}
-        if trouble
-        else {}
-    )
-    wanted = {name: share for name, share in faults.items() if draw(st.booleans())}
+    wanted = {name: share for name, share in (FAULTS if trouble else {}).items() if draw(st.booleans())}
     if "jitter" in wanted:  # a chunk that comes too late counts with its claim
         wanted.pop("claim", None)
 
@@ -187,6 +191,7 @@ def streams(draw: st.DrawFn, *, trouble: bool = True) -> Stream:
     arrivals: list[tuple[float, Chunk]] = []
     received = 0
     at = sequence = 0
+    refusing = False
     time_ms = START_MS
     while at < len(audio):
         size = 16 * sizes[sequence % len(sizes)]
@@ -197,6 +202,7 @@ def streams(draw: st.DrawFn, *, trouble: bool = True) -> Stream:
         chunk = pcm(part, sequence, time_ms, last=at >= len(audio))
         time_ms += chunk.duration_ms
         sequence += 1
+        refusing = happens("refused") or (refusing and rng.random() < 0.9)
         if happens("missing"):
             continue
         if happens("skew"):
@@ -205,6 +211,8 @@ def streams(draw: st.DrawFn, *, trouble: bool = True) -> Stream:
             chunk = replace(
                 chunk, duration_ms=float(rng.choice([0.0, chunk.duration_ms / 2, 200.0, 1e12, float("nan")]))
             )
+        elif refusing:
+            chunk = replace(chunk, refused=True)
         elif happens("bad"):
             chunk = replace(chunk, payload=chunk.payload[:-1] if rng.random() < 0.5 else b"", last=False)
         received += len(part)

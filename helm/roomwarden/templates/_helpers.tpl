@@ -26,6 +26,8 @@ app.kubernetes.io/component: {{ .stage }}
 {{- define "roomwarden.text" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) -}}
 {{- int64 . -}}
+{{- else if or (kindIs "map" .) (kindIs "slice" .) -}}
+{{- toJson . -}}
 {{- else -}}
 {{- . -}}
 {{- end -}}
