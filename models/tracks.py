@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from models.audio import AudioError
 from models.endpointing import Decision, Endpointer, EndpointSettings, quietest
+from models.refusals import Refusals
 from models.segments import Cause, Chunk, Output, Position, Reason, Rejected, Span, Utterance
 from models.synthetic import rhythm
 from models.timeline import PER_MS, Piece, Timeline, TimelineSettings
@@ -55,8 +56,7 @@ class Track:
         self._settings = settings
         self._model = model
         self._queue: deque[Chunk] = deque()
-        self._refused: list[Chunk] = []  # one after the other, not yet in the ledger
-        self._refused_samples = 0
+        self._refusals = Refusals()
         self._arrived_ms = -math.inf
         self._latest_ms = 0.0  # length of the latest chunk
         self._restart(position)
@@ -82,12 +82,12 @@ class Track:
     @property
     def pending(self) -> bool:
         """Whether chunks or samples wait to be accounted for."""
-        return bool(self._queue or self._timeline.pieces or self._refused)
+        return bool(self._queue or self._timeline.pieces or self._refusals)
 
     @property
     def deadline_ms(self) -> float:
         """When a sender that sends nothing more counts as silent: a chunk's length and `idle_ms` after the latest."""
-        if not self._timeline.pieces and not self._refused:
+        if not self._timeline.pieces and not self._refusals:
             return math.inf
         return self._arrived_ms + self._latest_ms + self._settings.idle_ms
 
@@ -109,8 +109,8 @@ class Track:
                 self._end()
             elif self._queue:
                 self._take(self._queue[0])
-            elif now_ms >= self.deadline_ms and self._refused:
-                self._account_refused()
+            elif now_ms >= self.deadline_ms and self._refusals:
+                self._outputs.append(self._refusals.take(self.name, self._timeline.position))
             elif now_ms >= self.deadline_ms:
                 self._timeline.finish()
                 self._ending = "idle"
@@ -142,8 +142,8 @@ class Track:
         """Fit the next chunk onto the timeline, or arrange for the timeline to end first."""
         timeline = self._timeline
         reason = timeline.leap(chunk)
-        if self._refused and (reason is not None or not _same_second(self._refused[0], chunk)):
-            self._account_refused()
+        if self._refusals and (reason is not None or self._refusals.ends_before(chunk)):
+            self._outputs.append(self._refusals.take(self.name, timeline.position))
         if reason is not None:
             clock_ms = timeline.clock_ms
             start_ms = chunk.time_ms if clock_ms is None else min(clock_ms, chunk.time_ms)
@@ -174,19 +174,9 @@ class Track:
         if self._timeline.pieces:
             return "gap"
         fresh, overlap = self._timeline.pass_over(claimed_samples(chunk))
-        self._refused.append(chunk)
-        self._refused_samples += fresh
+        self._refusals.add(chunk, fresh)
         self._restart(Position(chunk.sequence + 1, 0, overlap, chunk.time_ms + chunk.duration_ms))
         return None
-
-    def _account_refused(self) -> None:
-        first, last = self._refused[0], self._refused[-1]
-        end_ms = last.time_ms + last.duration_ms
-        position = self._timeline.position
-        samples = self._refused_samples
-        span = self._span("lost", "admission", first.time_ms, end_ms, accounted=samples, position=position)
-        self._outputs.append(replace(span, released=tuple(chunk.token for chunk in self._refused)))
-        self._refused, self._refused_samples = [], 0
 
     def _lose(self, chunk: Chunk, error: AudioError) -> Cause | None:
         """Zeros for an undecodable chunk; alone, or too long for zeros, it is a boundary of its own."""
@@ -357,11 +347,6 @@ def dismissed(chunk: Chunk, reason: Reason, detail: str = "") -> list[Output]:
         released=(chunk.token,),
     )
     return [Rejected(track=chunk.track, token=chunk.token, reason=reason, detail=detail), span] if detail else [span]
-
-
-def _same_second(first: Chunk, chunk: Chunk) -> bool:
-    """Whether a chunk goes into one record with those refused before it."""
-    return chunk.refused and chunk.time_ms // 1000 == first.time_ms // 1000
 
 
 def claimed_samples(chunk: Chunk) -> int:
