@@ -27,7 +27,7 @@ OFFENDING_SHARE = 0.05
 # A compiled alternation of 100,000 phrases is so slow that it is given fewer sentences.
 REGEX_SENTENCES = 100
 # Other sentences that are looked through first: tables are read, and caches filled as in a worker that has run a while.
-WARM_UP = 1000
+WARM_UP = 5000
 _SEED = 7
 # Whether a sentence has a hit.
 Found = Callable[[str], bool]
@@ -128,7 +128,8 @@ def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table."""
     about = (
         f"{result['entries']} entries; {result['sentences']} sentences of {result['mean_characters']} characters on "
-        f"average, half Mandarin, half English, {result['offending_share']:.1%} offending; one thread's processor time"
+        f"average, half Mandarin, half English, {result['offending_share']:.1%} offending; one thread's processor time, "
+        f"after {WARM_UP} others"
     )
     head = "| matcher | build s | memory MB | sentences/s | offending found | others accused |"
     rows = [

@@ -34,7 +34,7 @@ from models.text.fold import Traced, fold, trace
 from models.text.pinyin import code_tables
 from models.text.streams import Streams, streams, tokenise
 from models.text.traced import Stream, TracedStreams
-from models.text.variants import FILLER_VARIANT, LIGHT_VARIANT, VARIANTS, Variant, censored_variant
+from models.text.variants import FILLER_VARIANT, LIGHT_VARIANT, VARIANTS, Variant, censored_variant, leaves_out_words
 
 # Longest text that is looked at; an utterance of 12 s has about 80 syllables.
 LONGEST_TEXT = 2000
@@ -104,8 +104,7 @@ class Lexicon:
         """What may hold, view by view: keys that begin and end with words and are likely enough where they stand."""
         base = streams(folded)
         candidates = self._in_view(0, base, base)
-        for view, rewritten in self._views(folded, characters):
-            found = streams(rewritten, view == _SECOND, view not in {_SECOND, _LIGHT})
+        for view, found in self._views(folded, characters, base):
             candidates += self._in_view(view, found, base)
         return candidates
 
@@ -188,16 +187,23 @@ class Lexicon:
         entry = self.entries[number]
         return None if alone and ordinary(entry, said) else bill(entry, form_of(entry, form), said)
 
-    def _views(self, folded: str, characters: AbstractSet[str]) -> Iterator[tuple[int, str]]:
+    def _views(self, folded: str, characters: AbstractSet[str], base: Streams) -> Iterator[tuple[int, Streams]]:
+        rest = 1
+        if leaves_out_words(folded):  # what would be done to the text is done to its words, in a third of the time
+            if found := base.without_fillers():
+                yield _FILLERS, found
+            if found := base.without_light_words():
+                yield _LIGHT, found
+            rest = _LIGHT + 1
         last = folded
-        for number, variant in enumerate(self._variants, 1):
+        for number, variant in enumerate(self._variants[rest - 1 :], rest):
             rewritten = variant.apply(folded, characters)
             # Without light words in it, a text without fillers is the same again.
             if rewritten != folded and rewritten != last:
-                yield number, rewritten
+                yield number, streams(rewritten, letters=number != _LIGHT)
                 last = rewritten
         if not self._second.isdisjoint(characters):
-            yield _SECOND, folded
+            yield _SECOND, streams(folded, second=True, letters=False)
 
     def _verified(self, text: str, candidates: Sequence[_Candidate]) -> list[Hit]:
         origin = trace(text)

@@ -19,6 +19,7 @@ from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
 from models.text import pinyin, words
+from models.text.variants import FILLER_VARIANT, LIGHT_VARIANT
 
 # A Latin word: letters, with digits and signs inside that may stand for letters.
 _WORD = re.compile(r"([a-z0-9@$]*[a-z](?:[a-z0-9@$'’*!]*[a-z0-9$])?)")
@@ -103,6 +104,8 @@ class _Piece(NamedTuple):
     spoken: str  # instead of p where some word of the text is pinyin
     pinyin: bool  # pinyin, and no everyday English word
     unknown: bool
+    filler: bool  # a hesitation that a text may be read without
+    light: bool  # that, or a word that may be slipped in
     word: Word | None
 
 
@@ -113,14 +116,17 @@ def _pieces(token: str) -> tuple[_Piece, ...]:
     out = []
     for word in word_forms(token):
         if word.letters[0].isdigit():
-            out.append(_Piece(word.x, word.letters, "|", "|", word.letters, False, False, word))
+            out.append(_Piece(word.x, word.letters, "|", "|", word.letters, False, False, False, False, word))
         else:
             spoken = "".join(code[s] for s in word.sounds) or word.letters
             is_pinyin = bool(word.sounds) and not word.common
-            out.append(_Piece(f" {word.x} ", word.letters, word.q, word.s, spoken, is_pinyin, word.unknown, word))
+            filler, light = (v.takes(word.letters) for v in (FILLER_VARIANT, LIGHT_VARIANT))
+            kinds = (is_pinyin, word.unknown, filler, light)
+            out.append(_Piece(f" {word.x} ", word.letters, word.q, word.s, spoken, *kinds, word))
     return tuple(out)
 
 
+# What may stand between words and says nothing in any stream.
 _PLAIN_GAPS = frozenset({"", " ", "  ", ", "})
 
 
@@ -147,6 +153,8 @@ class Streams:
         pieces: Sequence[_Piece] = (),
         spoken: bool = False,
         has_unknown: bool = False,
+        has_filler: bool = False,
+        has_light: bool = False,
     ) -> None:
         self.x, self.p, self.q, self.s = x, p, q, s
         self.chars = chars
@@ -154,6 +162,17 @@ class Streams:
         self.has_words, self.has_unknown = bool(pieces), has_unknown
         self.only_words = chars.isascii() and chars.isalpha()
         self._pieces, self._spoken = pieces, spoken
+        self._has_filler, self._has_light = has_filler, has_light
+
+    def without_fillers(self) -> Streams | None:
+        """The streams of the text without its fillers, which are words of their own; None if it has none."""
+        kept = [piece for piece in self._pieces if not piece.filler] if self._has_filler else []
+        return _joined(kept, False, True) if kept else None
+
+    def without_light_words(self) -> Streams | None:
+        """The same without light words as well, and without q and s; None if it has none but fillers."""
+        kept = [piece for piece in self._pieces if not piece.light] if self._has_light else []
+        return _joined(kept, False, False) if kept else None
 
     @cached_property
     def words(self) -> list[Word]:
@@ -212,10 +231,9 @@ def _ends(pieces: Sequence[str]) -> Iterator[int]:
 
 def streams(folded: str, second: bool = False, letters: bool = True) -> Streams:
     """Streams of a folded text; ``second``: heteronyms by their second reading; without ``letters``, no q and s."""
-    first = reading_codes(second)
     if not _LATIN.search(folded):
         x = folded.translate(_DROP)
-        return Streams(x, x.translate(first), "", "", x)
+        return Streams(x, x.translate(reading_codes(second)), "", "", x)
     parts = _WORD.split(folded)
     pieces: list[_Piece] = []
     if _PLAIN_GAPS.issuperset(parts[::2]):
@@ -225,12 +243,17 @@ def streams(folded: str, second: bool = False, letters: bool = True) -> Streams:
             if i % 2:
                 pieces += _pieces(part)
             elif part not in _PLAIN_GAPS and (gap := part.translate(_DROP)):
-                pieces.append(_Piece(gap, gap, "|", "|", gap, False, False, None))
-    xs, ps, qs, ss, spoken, pinyins, unknown, _ = zip(*pieces, strict=True)
+                pieces.append(_Piece(gap, gap, "|", "|", gap, False, False, False, False, None))
+    return _joined(pieces, second, letters)
+
+
+def _joined(pieces: Sequence[_Piece], second: bool, letters: bool) -> Streams:
+    xs, ps, qs, ss, spoken, pinyins, unknown, fillers, light, _ = zip(*pieces, strict=True)
     is_pinyin = any(pinyins)
     x, chars = "".join(xs).replace("  ", " "), "".join(spoken if is_pinyin else ps)
     q, s = (words.squeeze("".join(qs)), words.squeeze("".join(ss))) if letters else ("", "")
-    return Streams(x, chars.translate(first), q, s, chars, pieces, is_pinyin, any(unknown))
+    p = chars.translate(reading_codes(second))
+    return Streams(x, p, q, s, chars, pieces, is_pinyin, any(unknown), any(fillers), light != fillers)
 
 
 class Token(NamedTuple):

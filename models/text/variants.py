@@ -50,6 +50,10 @@ class Variant:
         pattern = self.latin if self.latin and folded.isascii() else self.pattern
         return pattern.sub(self.rewrite, folded)
 
+    def takes(self, word: str) -> bool:
+        """Whether a variant that leaves words out leaves out this one."""
+        return self.latin is not None and self.latin.fullmatch(word) is not None
+
     def trace(self, traced: Traced) -> Traced:
         """``apply`` with origins kept."""
         chars: list[str] = []
@@ -90,6 +94,16 @@ LIGHT_VARIANT = Variant(
     _LIGHT_TRIGGERS,
     re.compile(f"{_FILLERS_LATIN}|{_LIGHT_LATIN}"),
 )
+# In a text with none of these, fillers and light words of Latin letters are words of their own.
+_SEVERAL_WORDS = ("you know", "i mean", "yi")
+
+
+def leaves_out_words(folded: str) -> bool:
+    """Whether fillers and light words are left out of a text of Latin letters word by word."""
+    bare = folded.replace(" ", "").replace(",", "")
+    return bare.isascii() and bare.isalpha() and not any(several in folded for several in _SEVERAL_WORDS)
+
+
 SHAPE_VARIANT = Variant(
     "shapes", _REWRITE, lambda match: _REWRITES[match.group()], frozenset(written[0] for written in _REWRITES)
 )
