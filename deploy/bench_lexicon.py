@@ -128,8 +128,8 @@ def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table."""
     about = (
         f"{result['entries']} entries; {result['sentences']} sentences of {result['mean_characters']} characters on "
-        f"average, half Mandarin, half English, {result['offending_share']:.1%} offending; one thread's processor time, "
-        f"after {WARM_UP} others"
+        f"average, half Mandarin, half English, {result['offending_share']:.1%} offending; "
+        f"one thread's processor time, after {WARM_UP} other sentences"
     )
     head = "| matcher | build s | memory MB | sentences/s | offending found | others accused |"
     rows = [

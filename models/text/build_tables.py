@@ -3,19 +3,24 @@
 Run by hand when a source changes, never at import: the tables are committed, so that a decision can be
 replayed with exactly the tables it was made with, and so that a worker needs neither pypinyin nor OpenCC.
 
-    python -m models.text.build_tables JIEBA_DICT SCOWL_LIST
+    python -m models.text.build_tables JIEBA_DICT SCOWL_LIST WORDFREQ_LIST
 
 Sources: readings from pypinyin (MIT) weighted by how often each reading occurs in the words of jieba's
 ``dict.txt`` (MIT, Sun Junyi, 2013); traditional to simplified from OpenCC (Apache-2.0); word frequencies from
-the same ``dict.txt``; English words from SCOWL (Kevin Atkinson; size 35, one word a line). Licences: data/NOTICE.txt.
+the same ``dict.txt``; later and spoken words that it lacks from wordfreq's ``large_zh.msgpack.gz`` (Robyn Speer,
+data CC BY-SA 4.0); English words from SCOWL (Kevin Atkinson; size 35, one word a line). Licences: data/NOTICE.txt.
 """
 
 from __future__ import annotations
 
+import gzip
 import math
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from models.text.words import CORPUS, LONGEST_WORD, UNKNOWN, inflection_stems
 
@@ -42,12 +47,12 @@ def read_words(path: Path) -> dict[str, int]:
     return words
 
 
-def _compound(word: str, words: dict[str, int]) -> bool:
+def _compound(word: str, words: Mapping[str, float]) -> bool:
     """Whether a word of four characters is merely two words: it would hide the entry that is one of them."""
     return len(word) == 4 and min(words.get(word[:2], 0), words.get(word[2:], 0)) >= MIN_WORD_COUNT[2]
 
 
-def _informative(word: str, words: dict[str, int]) -> bool:
+def _informative(word: str, words: Mapping[str, float]) -> bool:
     """Whether a rare word says more than its parts: by how much likelier it is than its best division."""
 
     def logp(part: str) -> float:
@@ -58,6 +63,12 @@ def _informative(word: str, words: dict[str, int]) -> bool:
     for end in range(1, len(word) + 1):
         best.append(max(best[start] + logp(word[start:end]) for start in range(end) if word[start:end] != word))
     return logp(word) > best[-1] + INFORMATIVE
+
+
+def read_later_words(path: Path) -> dict[str, float]:
+    """Words of wordfreq's list, which is in steps of 1/100 decade, and how often jieba's corpus would have them."""
+    _, *steps = msgspec.msgpack.decode(gzip.decompress(path.read_bytes()))
+    return {word: CORPUS * 10 ** (-step / 100) for step, group in enumerate(steps) for word in group}
 
 
 def reading_table(words: dict[str, int]) -> dict[str, list[str]]:
@@ -88,12 +99,21 @@ def reading_table(words: dict[str, int]) -> dict[str, list[str]]:
     return table
 
 
+def _write_words(name: str, counts: Mapping[str, float]) -> None:
+    """Words by the rounded logarithm of their count and by length."""
+    buckets: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for word, count in counts.items():
+        buckets[(round(2 * math.log2(count)), len(word))].append(word)
+    rows = [f"{half_log2}\t{size}\t{''.join(group)}" for (half_log2, size), group in sorted(buckets.items())]
+    (DATA / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
 def main(argv: list[str]) -> int:
-    """Write readings.txt, simplified.txt and words_zh.txt; returns the exit status."""
+    """Write readings.txt, simplified.txt and the word lists; returns the exit status."""
     from opencc import OpenCC
 
-    if len(argv) != 3:
-        sys.stderr.write("usage: python -m models.text.build_tables JIEBA_DICT SCOWL_LIST\n")
+    if len(argv) != 4:
+        sys.stderr.write("usage: python -m models.text.build_tables JIEBA_DICT SCOWL_LIST WORDFREQ_LIST\n")
         return 2
     words = read_words(Path(argv[1]))
     by_reading: dict[str, list[str]] = defaultdict(list)
@@ -108,14 +128,24 @@ def main(argv: list[str]) -> int:
         "\n".join(a + b for a, b in pairs if a != b and len(b) == 1) + "\n", encoding="utf-8"
     )
 
-    buckets: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for word, count in words.items():
-        if len(word) > LONGEST_WORD or not all(ord(c) in HAN for c in word) or _compound(word, words):
-            continue
-        if count >= MIN_WORD_COUNT[len(word)] or (count >= MIN_RARE_COUNT and _informative(word, words)):
-            buckets[(round(2 * math.log2(count)), len(word))].append(word)
-    rows = [f"{half_log2}\t{size}\t{''.join(group)}" for (half_log2, size), group in sorted(buckets.items())]
-    (DATA / "words_zh.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    kept = {
+        word: count
+        for word, count in words.items()
+        if len(word) <= LONGEST_WORD and all(ord(c) in HAN for c in word) and not _compound(word, words)
+        if count >= MIN_WORD_COUNT[len(word)] or (count >= MIN_RARE_COUNT and _informative(word, words))
+    }
+    _write_words("words_zh.txt", kept)
+    later = read_later_words(Path(argv[3]))
+    every: dict[str, float] = {**words, **{word: count for word, count in later.items() if word not in kept}}
+    _write_words(
+        "words_zh_later.txt",
+        {
+            word: count
+            for word, count in later.items()
+            if 2 <= len(word) <= LONGEST_WORD and word not in kept and all(ord(c) in HAN for c in word)
+            if not _compound(word, every) and _informative(word, every)
+        },
+    )
     english = {
         w for w in Path(argv[2]).read_text(encoding="utf-8").split() if w.isascii() and w.isalpha() and w.islower()
     }

@@ -1,7 +1,7 @@
 """Words: how plausible a stretch of text is as ordinary language, and one key per English word form.
 
 Mandarin has no spaces: whether "大麻" in "大麻烦" is the drug can only be said by asking which words the sentence is
-more likely made of. ``log_probability`` answers with a unigram model over 250,000 words (Viterbi over word boundaries).
+more likely made of. ``log_probability`` answers with a unigram model over 300,000 words (Viterbi over word boundaries).
 For English the same question is answered by a list of the commonest words.
 
 Units are natural logarithms of relative frequency.
@@ -13,6 +13,7 @@ import math
 import re
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import chain
 
 # Size of the corpus behind words_zh.txt, in words (sum of the counts in jieba's dict.txt).
 CORPUS = 60_101_967
@@ -27,9 +28,10 @@ RARE_EN = -13.8
 @cache
 def frequencies() -> dict[str, float]:
     """Mandarin word of 1 to 4 characters -> log relative frequency."""
-    data = files("models.text").joinpath("data/words_zh.txt").read_text(encoding="utf-8")
+    data = files("models.text").joinpath("data")
+    lists = (data.joinpath(name).read_text(encoding="utf-8") for name in ("words_zh.txt", "words_zh_later.txt"))
     table: dict[str, float] = {}
-    for line in data.splitlines():
+    for line in chain.from_iterable(map(str.splitlines, lists)):
         bucket, size, words = line.split("\t")
         step = int(size)
         log = int(bucket) / 2 * math.log(2) - math.log(CORPUS)

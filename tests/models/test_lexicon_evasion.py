@@ -14,7 +14,7 @@ from models.strikes import Tail
 DATA = Path(__file__).parents[1] / "data" / "judge"
 # What was measured, not the aim (0.95 and 0.01): the innocents held out were chosen one by one to deceive.
 MIN_RECALL = {"development": 0.95, "held out first": 0.95, "held out second": 0.95, "held out third": 0.94}
-MAX_FALSE = {"development": 0.01, "held out first": 0.03, "held out second": 0.03, "held out third": 0.07}
+MAX_FALSE = {"development": 0.01, "held out first": 0.03, "held out second": 0.03, "held out third": 0.06}
 
 
 def load(name: str) -> dict:
