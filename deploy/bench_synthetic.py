@@ -14,6 +14,7 @@ import numpy as np
 from loadtest import clips as audio
 from models.speech import Recogniser, SpeechJob
 from models.synthetic import SyntheticDetector
+from models.training.head import Features
 from models.training.manifest import FOLDS, Clip, assign_folds, read_manifest
 from models.training.metrics import (
     Floats,
@@ -66,34 +67,42 @@ def _scores(
     from models.training import synthetic as training
     from models.training.baseline import lfcc
     from models.training.features import extract
-    from models.training.head import balanced_weights, fit
+    from models.training.head import balanced_weights, fit, project
 
     sources = np.unique([clip.source for clip in found], return_inverse=True)[1].astype(np.int64)
     folds = np.array(assign_folds(found))
     weights = Path(training.__file__).parents[1] / "synthetic" / "weights"
     extractor = training.session_extractor((weights / "encoder.onnx").read_bytes())
-    features = {name: extract(found, data, name, extractor, cache) for name in conditions}
-    projection = training.cached_projection(list(features.values()), cache)
-    reduced = {name: projection.apply(values) for name, values in features.items()}
-    cepstra = {name: extract(found, data, name, lfcc, cache / "lfcc") for name in conditions}
-    first = next(iter(conditions))
-    centre, spread = cepstra[first].mean(axis=0), cepstra[first].std(axis=0) + 1e-6
-    cepstra = {name: ((values - centre) / spread).astype(np.float32) for name, values in cepstra.items()}
+    names = list(dict.fromkeys([*training.TRAINED, *conditions]))
+    features = {name: extract(found, data, name, extractor, cache) for name in names}
+    learned = [features[name] for name in training.TRAINED]
+    projection = training.cached_projection(learned, cache)
+    probing = project([values[:, : training.TAPS * 3] for values in learned], [(training.TAPS * 3, 1.0)])
+    cepstra = {name: extract(found, data, name, lfcc, cache / "lfcc") for name in names}
+    plain = project([cepstra[name] for name in training.TRAINED], [(cepstra[names[0]].shape[1], 1.0)])
     flat = np.where(labels == 1, 0.5 / labels.sum(), 0.5 / (1 - labels).sum())
 
-    def held_out(values: Mapping[str, Any], share: Callable[[Any], Floats]) -> dict[str, Floats]:
-        """Scores of a head trained on the first condition alone."""
-        out = {name: np.zeros(len(labels)) for name in values}
+    def held_out(values: Mapping[str, Features], share: Callable[[Any], Floats]) -> dict[str, Floats]:
+        """Scores of a linear head trained on the same conditions."""
+        out = {name: np.zeros(len(labels)) for name in conditions}
         for fold in range(FOLDS):
             inside = folds == fold
-            head = fit(values[first][~inside], labels[~inside], share(~inside))
-            for name in values:
+            rows = np.concatenate([values[name][~inside] for name in training.TRAINED])
+            times = len(training.TRAINED)
+            head = fit(rows, np.tile(labels[~inside], times), np.tile(share(~inside), times) / times)
+            for name in conditions:
                 out[name][inside] = head.score(values[name][inside])
         return out
 
-    own = training.held_out_scores(list(reduced.values()), reduced, labels, sources, folds)
-    probe = held_out(reduced, lambda rest: flat[rest] / flat[rest].sum())
-    base = held_out(cepstra, lambda rest: balanced_weights(sources[rest], labels[rest]))
+    reduced = {name: projection.apply(values) for name, values in features.items()}
+    judged = {name: reduced[name] for name in conditions}
+    own = training.held_out_scores([reduced[name] for name in training.TRAINED], judged, labels, sources, folds)
+    stem = {name: probing.apply(values[:, : training.TAPS * 3]) for name, values in features.items()}
+    probe = held_out(stem, lambda rest: flat[rest] / flat[rest].sum())
+    base = held_out(
+        {name: plain.apply(values) for name, values in cepstra.items()},
+        lambda rest: balanced_weights(sources[rest], labels[rest]),
+    )
     return {name: dict(zip(SYSTEMS, (own[name], probe[name], base[name]), strict=True)) for name in conditions}
 
 
@@ -140,10 +149,6 @@ def _report(found: list[Clip], labels: Labels, scores: Floats, folds: Any) -> di
         }
         | {"system": _systems(found, labels, scores, probability)},
     }
-
-
-def _length(clip: Clip) -> str:
-    return "under 2 s" if clip.seconds < 2.0 else "2 to 3 s" if clip.seconds < 3.0 else "over 3 s"
 
 
 def _row(labels: Labels, scores: Floats, probability: Floats) -> dict[str, float] | None:

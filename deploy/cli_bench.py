@@ -237,7 +237,7 @@ def lexicon(
 def synthetic(
     data: Annotated[Path, typer.Option(help="Folder with manifest.csv and the labelled clips.")] = Path("voices"),
     cache: Annotated[Path, typer.Option(help="Where the clips' statistics are kept.")] = Path(".roomwarden/training"),
-    conditions: Annotated[list[str] | None, typer.Option("--condition", help="clean, opus24, room.")] = None,
+    conditions: Annotated[list[str] | None, typer.Option("--condition", help="clean, opus24, opus, room.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the result as JSON here.")] = None,
     json_output: Json = False,
 ) -> None:

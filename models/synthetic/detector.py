@@ -1,13 +1,16 @@
-"""Says whether a voice is synthetic: two ONNX graphs from waveform to logit, calibrated, with an 'insufficient'."""
+"""Says whether a voice is synthetic: two ONNX graphs and a spectral branch, calibrated, with an 'insufficient'."""
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from models.synthetic.spectrum import Spectrum, analyse
+from models.synthetic.texture import statistics
 from models.synthetic.verdict import Calibration, SyntheticVerdict, Window
 from models.synthetic.windows import (
     FRAME,
@@ -56,8 +59,8 @@ class SyntheticDetector:
     """Scores utterances of 16 kHz mono float32 samples in [-1, 1] on CPU, one thread unless told otherwise.
 
     The audio passes once through `encoder.onnx`, in blocks of at most 4 s as in training; every window then
-    reads its share of the frames through `head.onnx`. Loading checks both graphs against the SHA-256 of the
-    card; raises DetectorError if they differ.
+    sums up its share of the frames and of the spectrum for `head.onnx`. Loading checks both graphs against the
+    SHA-256 of the card; raises DetectorError if they differ.
     """
 
     def __init__(self, weights: Path = _WEIGHTS, threads: int = 1) -> None:
@@ -91,7 +94,7 @@ class SyntheticDetector:
         calibration = self.card.calibration
         if len(samples) < _SHORTEST or not np.any(samples):
             return SyntheticVerdict("insufficient", 0.0, calibration.prior, spoken)
-        frames = self._frames(samples)
+        frames, spectrum = self._frames(samples), analyse(samples.astype(np.float32))
         enough = spoken >= MINIMUM_SPEECH_SECONDS
         spans = [
             span
@@ -99,17 +102,24 @@ class SyntheticDetector:
             if enough and speech_seconds_in(mask, *span) >= MINIMUM_SPEECH_SECONDS
         ]
         if not spans:
-            llr = calibration.llr(self._logit(frames))
+            (llr,) = self._ratios(frames, spectrum, [(0, len(samples))])
             return SyntheticVerdict("insufficient", llr, calibration.probability(llr), spoken)
-        windows = tuple(self._window(frames, start, end) for start, end in spans)
+        windows = tuple(
+            Window(start * 1000 // SAMPLE_RATE, end * 1000 // SAMPLE_RATE, llr)
+            for (start, end), llr in zip(spans, self._ratios(frames, spectrum, spans), strict=True)
+        )
         llr = float(np.mean([window.llr for window in windows]))
         return SyntheticVerdict(calibration.verdict(llr), llr, calibration.probability(llr), spoken, windows)
 
-    def _window(self, frames: Samples, start: int, end: int) -> Window:
-        """Score the frames that lie in samples `start` to `end`."""
-        last = min(end // _STRIDE, len(frames))
-        llr = self.card.calibration.llr(self._logit(frames[max(0, last - (end - start) // _STRIDE) : last]))
-        return Window(start * 1000 // SAMPLE_RATE, end * 1000 // SAMPLE_RATE, llr)
+    def _ratios(self, frames: Samples, spectrum: Spectrum, spans: Sequence[tuple[int, int]]) -> list[float]:
+        """Score what lies in samples `start` to `end`, for each of `spans`."""
+        rows = []
+        for start, end in spans:
+            last = min(end // _STRIDE, len(frames))
+            own = frames[max(0, last - (end - start) // _STRIDE) : last]
+            rows.append(np.concatenate([statistics(own), spectrum.summary(start, end)]))
+        (logits,) = self._head.run(None, {"statistics": np.stack(rows)})
+        return [self.card.calibration.llr(float(logit)) for logit in logits]
 
     def _frames(self, samples: Samples) -> Samples:
         """Return [t, width] encoder frames of 20 ms, from equal blocks of at most 4 s.
@@ -121,10 +131,6 @@ class SyntheticDetector:
         size = len(samples) if count == 1 else len(samples) // count // _STRIDE * _STRIDE
         blocks = samples[: count * size].reshape(count, 1, size).astype(np.float32)
         return np.concatenate([self._encoder.run(None, {"samples": block})[0][0] for block in blocks])
-
-    def _logit(self, frames: Samples) -> float:
-        (logit,) = self._head.run(None, {"frames": frames[None]})
-        return float(logit[0])
 
     def _session(self, path: Path, threads: int) -> Any:
         """Open a graph after checking its hash; ONNX Runtime ships no types."""

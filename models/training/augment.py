@@ -13,6 +13,11 @@ from models.training.audio_files import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 
+RATES = (16, 20, 24, 32, 48, 64)
+"""What rooms send Opus at, kbit/s."""
+LOSSES = (0.0, 0.0, 0.01, 0.03)
+"""Shares of packets that get lost."""
+
 _OPUS_FRAME = SAMPLE_RATE // 50  # 20 ms, what voice rooms send
 _OPUS_RATE = 48_000  # Opus decoders always answer at 48 kHz
 _OPUS_PRE_SKIP = 312  # samples at 48 kHz, libopus' look-ahead of 6.5 ms
@@ -121,7 +126,7 @@ def room(samples: Samples, rng: np.random.Generator, babble: Samples | None = No
     if chosen[5]:
         out = band_limit(out, int(rng.choice([8000, 9000, 11025, 12000, 14000])))
     if chosen[6]:
-        out = opus(out, int(rng.choice([16, 20, 24, 32, 48, 64])) * 1000, float(rng.choice([0, 0, 0.01, 0.03])), rng)
+        out = opus(out, int(rng.choice(RATES)) * 1000, float(rng.choice(LOSSES)), rng)
     return out
 
 

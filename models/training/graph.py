@@ -1,9 +1,7 @@
-"""Builds the detector's two ONNX graphs: waveform to frames of the recogniser's lowest layers; frames to logit.
+"""Builds the detector's two ONNX graphs: waveform to frames of the recogniser's lowest layers; statistics to logit.
 
 The layers are Whisper's own (convolution stem and the first transformer blocks, weights frozen): what tells
 a synthetic voice from a human one lies in the fine structure that they keep and that higher layers discard.
-Each tap is summed up over time by mean, standard deviation and the deviation of its differences, which
-forgets the words and keeps the texture.
 """
 
 from collections.abc import Iterable
@@ -15,6 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models.speech.mel import HOP, WINDOW, mel_filters
+from models.training.head import Projection
+from models.training.kernel import KernelHead
 
 Array = NDArray[np.float32]
 
@@ -151,21 +151,6 @@ def block(graph: Graph, value: str, weights: dict[str, Array], index: int) -> st
     return graph.add("Add", value, project(f"{prefix}/ffn/linear_1", inner))
 
 
-def statistics(graph: Graph, frames: str, output: str = "") -> str:
-    """Add mean, deviation, and deviation of frame-to-frame differences over time: [batch, 3 x width]."""
-    time = graph.integers([1])
-    change = graph.add("Sub", graph.slice(frames, 1, 2**31, 1), graph.slice(frames, 0, -1, 1))
-
-    def deviation(value: str, mean: str) -> str:
-        centred = graph.add("Sub", value, mean)
-        return graph.add("Sqrt", graph.add("ReduceMean", graph.add("Mul", centred, centred), time, keepdims=0))
-
-    mean = graph.add("ReduceMean", frames, time, keepdims=1)
-    drift = graph.add("ReduceMean", change, time, keepdims=1)
-    flat = graph.add("Squeeze", mean, time)
-    return graph.add("Concat", flat, deviation(frames, mean), deviation(change, drift), axis=1, output=output)
-
-
 def build_encoder(weights: dict[str, Array], blocks: int) -> onnx.ModelProto:
     """Return the graph from `samples` [batch, n] to `frames` [batch, n / 320, 512 (1 + blocks)].
 
@@ -181,14 +166,25 @@ def build_encoder(weights: dict[str, Array], blocks: int) -> onnx.ModelProto:
     return graph.model({"samples": ["batch", "n"]}, {"frames": ["batch", "t", len(taps) * WIDTH]})
 
 
-def build_head(width: int, head: tuple[Array, float] | None = None) -> onnx.ModelProto:
-    """Return the graph from `frames` [batch, t, width] to `statistics` [batch, 3 width], or to `logit` [batch]."""
+def build_head(projection: Projection, head: KernelHead) -> onnx.ModelProto:
+    """Return the graph from `statistics` [batch, d], of encoder and spectrum, to `logit` [batch].
+
+    Projection and landmarks are stored in half precision and widened when the graph is loaded.
+    """
     graph = Graph()
-    shape: list[str | int] = ["batch", "t", width]
-    if head is None:
-        statistics(graph, "frames", output="statistics")
-        return graph.model({"frames": shape}, {"statistics": ["batch", 3 * width]})
-    weight, bias = head
-    column = graph.add("MatMul", statistics(graph, "frames"), graph.constant(weight.reshape(-1, 1).astype(np.float32)))
-    graph.add("Add", graph.add("Squeeze", column, graph.integers([1])), graph.number(bias), output="logit")
-    return graph.model({"frames": shape}, {"logit": ["batch"]})
+
+    def stored(value: Array) -> str:
+        return graph.add("Cast", graph.constant(value.astype(np.float16)), to=TensorProto.FLOAT)
+
+    standard = graph.add("Sub", "statistics", graph.constant(projection.mean.astype(np.float32)))
+    standard = graph.add("Div", standard, graph.constant(projection.deviation.astype(np.float32)))
+    point = graph.add("MatMul", standard, stored(projection.components))
+    landmarks = head.landmarks.astype(np.float16).astype(np.float32)
+    squares = graph.add("ReduceSum", graph.add("Mul", point, point), graph.integers([1]), keepdims=1)
+    products = graph.add("MatMul", point, stored(2.0 * landmarks.T))
+    distances = graph.add("Sub", graph.add("Add", squares, graph.constant((landmarks**2).sum(axis=1))), products)
+    distances = graph.add("Max", distances, graph.number(0.0))
+    near = graph.add("Exp", graph.add("Mul", distances, graph.number(-head.sharpness)))
+    column = graph.add("MatMul", near, graph.constant(head.weight.reshape(-1, 1).astype(np.float32)))
+    graph.add("Add", graph.add("Squeeze", column, graph.integers([1])), graph.number(head.bias), output="logit")
+    return graph.model({"statistics": ["batch", len(projection.mean)]}, {"logit": ["batch"]})

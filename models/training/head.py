@@ -1,7 +1,7 @@
-"""The trained part of the detector: a ridge head on the statistics, and its calibration.
+"""What every head on the statistics needs: clips weighed, a projection, a calibration; and the linear one.
 
-A linear head, because more flexible ones learned the sources: with some hundred sources and thousands of
-statistics what decides is how hard the head is held back, and that no source outweighs the others.
+With some hundred sources and thousands of statistics what decides is how hard a head is held back, and that no
+source outweighs the others. The linear one is the probe that the shipped head (kernel.py) is measured against.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from models.training.metrics import Floats, Labels
 Features = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-COMPONENTS = 512  # principal components kept: nine tenths of the variance of 4,608 statistics
+COMPONENTS = 512  # principal components kept of some five thousand statistics
 RIDGE = 0.1  # penalty relative to the mean variance of a component, chosen by cross-validation
 
 
@@ -57,13 +57,17 @@ class Projection:
         return np.asarray(((features - self.mean) / self.deviation) @ self.components, np.float32)
 
 
-def project(conditions: Sequence[Features], count: int = COMPONENTS, seed: int = 0) -> Projection:
+def project(
+    conditions: Sequence[Features], blocks: Sequence[tuple[int, float]], count: int = COMPONENTS, seed: int = 0
+) -> Projection:
     """Return the projection for the same clips under several conditions, the first of which sets the scale.
 
-    No label enters here, so one projection of all clips serves every fold. Randomised range finder with two
+    `blocks` lists runs of statistics of one kind: their number, and their share in the squared distance of two
+    clips. No label enters here, so one projection of all clips serves every fold. Randomised range finder with two
     power iterations: Halko, Martinsson, Tropp, SIAM Review 53 (2011).
     """
-    mean, deviation = conditions[0].mean(axis=0), conditions[0].std(axis=0) + 1e-6
+    scale = np.concatenate([np.full(length, (length / share) ** 0.5, np.float32) for length, share in blocks])
+    mean, deviation = conditions[0].mean(axis=0), (conditions[0].std(axis=0) + 1e-6) * scale
     standard = np.concatenate([(features - mean) / deviation for features in conditions])
     count = min(count, *standard.shape)
     rng = np.random.default_rng(seed)
@@ -84,12 +88,6 @@ def fit(reduced: Features, labels: Labels, weights: Floats, ridge: float = RIDGE
     covariance = (values * weights[:, None]).T @ target - centre * level
     weight = np.linalg.solve(moments - np.outer(centre, centre) + penalty, covariance)
     return LinearHead(weight, level - float(centre @ weight))
-
-
-def unfold(head: LinearHead, projection: Projection) -> LinearHead:
-    """Return the head that reads the statistics themselves: linear after linear is linear."""
-    weight = (projection.components @ head.weight) / projection.deviation
-    return LinearHead(weight, head.bias - float(projection.mean @ weight))
 
 
 def calibrate(scores: Floats, labels: Labels, weights: Floats) -> tuple[float, float]:

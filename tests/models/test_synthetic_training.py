@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from models.training.augment import add_noise, band_limit, compress, equalise, mix, opus, reverberate, room
 from models.training.ctranslate2_weights import WeightFormatError, read_weights
-from models.training.head import balanced_weights, calibrate, fit, project, unfold
+from models.training.head import balanced_weights, calibrate, fit, project
+from models.training.kernel import draw, fit_kernel, kernel
 from models.training.manifest import Clip, assign_folds
 from models.training.metrics import calibration_error, equal_error_rate, minimum_cost, recall_at_false_alarms
 from models.training.report import by_source, correlation_within_voice, cross_calibrated, over_utterances
@@ -65,19 +66,48 @@ def test_the_head_finds_the_direction_that_separates():
     labels = rng.integers(0, 2, 400)
     features = rng.normal(size=(400, 20)).astype(np.float32) * 3 + 7
     features[:, 4] += 9 * labels
-    projection = project([features])
-    head = unfold(fit(projection.apply(features), labels, balanced_weights(np.zeros(400, int), labels)), projection)
+    weights = balanced_weights(np.zeros(400, int), labels)
+    head = fit(features, labels, weights)
     assert equal_error_rate(head.score(features), labels) < 0.1
     assert abs(head.weight[4]) == abs(head.weight).max()
     assert abs(np.mean(head.score(features))) < 0.1
 
 
+def test_the_kernel_head_finds_what_no_direction_separates():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(600, 2)).astype(np.float32)
+    labels = ((features**2).sum(axis=1) > 1.4).astype(np.int64)
+    weights = balanced_weights(np.zeros(600, int), labels)
+    assert equal_error_rate(fit(features, labels, weights).score(features), labels) > 0.35
+    landmarks = features[draw(weights, 60)]
+    head = fit_kernel(features, labels, weights, landmarks, sharpness=0.5, ridge=1e-4)
+    assert equal_error_rate(head.score(features), labels) < 0.05
+    flat = fit_kernel(features, labels, weights, landmarks, sharpness=0.5, ridge=1e6)
+    assert np.abs(flat.score(features)).max() < 0.01  # held back entirely, both classes weighing alike
+
+
+def test_likeness_is_one_for_equals_and_falls_with_distance():
+    rows = np.array([[0.0, 0], [1, 0], [0, 2]], np.float32)
+    assert kernel(rows, rows[:1], 0.5)[:, 0] == pytest.approx([1.0, np.exp(-0.5), np.exp(-2.0)])
+
+
+def test_landmarks_come_from_every_source():
+    sources = np.repeat([0, 1, 2], [300, 30, 30])
+    labels = np.arange(360) % 2
+    chosen = draw(balanced_weights(sources, labels), 100)
+    assert len(set(chosen)) == 100
+    assert min(np.bincount(sources[chosen])) >= 10
+
+
 def test_the_projection_keeps_the_most_variance():
     rng = np.random.default_rng(3)
     features = (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 30))).astype(np.float32)
-    projection = project([features, features + 0.01], count=3)
+    projection = project([features, features + 0.01], [(20, 1.0), (10, 0.5)], count=3)
     rebuilt = projection.apply(features) @ projection.components.T * projection.deviation + projection.mean
     assert np.abs(rebuilt - features).max() < 1e-2
+    standard = (features - projection.mean) / projection.deviation
+    assert (standard[:, :20] ** 2).sum(axis=1).mean() == pytest.approx(1.0, rel=1e-3)
+    assert (standard[:, 20:] ** 2).sum(axis=1).mean() == pytest.approx(0.5, rel=1e-3)
 
 
 def test_calibration_recovers_the_log_likelihood_ratio_of_two_normals():
