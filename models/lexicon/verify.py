@@ -56,7 +56,7 @@ def verify(
     """
     if form.stripped and variant not in _WITHOUT_FILLERS:
         return None
-    stream: Stream = {"x": found.x, "p": found.p, "q": found.q}.get(form.stream, found.s)
+    stream: Stream = found.s if form.stream == "n" else getattr(found, form.stream)
     indices = [i for i in stream.tokens[start:end] if i >= 0]
     if not indices:
         return None

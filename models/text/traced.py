@@ -30,10 +30,13 @@ class TracedStreams:
         self.traced = traced
         self.tokens = tokenise(traced.text)
         self._codes = reading_codes(second)
+        self._has_words = any(token.word is not None for token in self.tokens)
 
     @cached_property
     def x(self) -> Stream:
         """Characters."""
+        if not self._has_words:
+            return Stream("".join([token.text for token in self.tokens]), list(range(len(self.tokens))))
         x = _Builder()
         for index, token in enumerate(self.tokens):
             if token.word is None:
@@ -48,6 +51,8 @@ class TracedStreams:
     @cached_property
     def p(self) -> Stream:
         """Sounds."""
+        if not self._has_words:
+            return Stream(self.x.text.translate(self._codes), self.x.tokens)
         code = pinyin.codes()
         as_pinyin = speaks_pinyin(self.traced.text)
         p = _Builder()
@@ -72,7 +77,7 @@ class TracedStreams:
 
     def _letters(self, of: Callable[[Word], str]) -> Stream:
         out = _Builder()
-        if any(token.word for token in self.tokens):
+        if self._has_words:
             for index, token in enumerate(self.tokens):
                 if token.word is None:
                     out.add("|", -1)
