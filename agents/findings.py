@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from models.speech import SpeechResult
-from models.speech.stability import confirmed
+from models.speech.stability import spans
 from streams import records
 
 
@@ -13,12 +13,12 @@ def finding_of(
     utterance: records.Utterance,
     result: SpeechResult,
     *,
-    others: Sequence[str],
+    before: str,
     models: Mapping[str, str],
     degraded: Sequence[str],
     now_ms: float,
 ) -> records.Finding:
-    """``others`` is what the revision before and a second listening said; words that are guarded stay here."""
+    """``before`` is what the revision before said; words that are guarded stay here."""
     return records.Finding(
         utterance_id=utterance.utterance_id,
         revision=utterance.revision,
@@ -38,7 +38,7 @@ def finding_of(
             compression_ratio=result.compression_ratio,
             language_probability=result.language_probability,
         ),
-        stable=list(confirmed(result.text, *others)) if result.text else [],
+        stable=list(spans(before, result.text)) if before and result.text else [],
         alternatives=[] if result.guard else [other.text for other in result.alternatives],
         synthetic=records.Synthetic(status=utterance.synthetic_status),
         declared_synthetic=utterance.declared_synthetic,

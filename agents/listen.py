@@ -306,8 +306,8 @@ class Listen(Stage):
             degraded.append("deferred")
         for step in degraded:
             self.metrics.count("roomwarden_degraded_total", step=step)
-        others = (self._memory.before(utterance), heard.assessment.again)
-        return finding_of(utterance, result, others=others, models=heard.models, degraded=degraded, now_ms=now_ms)
+        before = self._memory.before(utterance)
+        return finding_of(utterance, result, before=before, models=heard.models, degraded=degraded, now_ms=now_ms)
 
 
 def _patience_ms(utterance: records.Utterance) -> int:

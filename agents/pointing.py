@@ -1,4 +1,4 @@
-"""What is asked of the recogniser where the lexicon hits: the times of the words, and whether it hears them again."""
+"""When words were said, for those utterances of `listen` that a risk event will point into."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from streams.settings import Settings
 
 
 class Pointing:
-    """Asks the recogniser for more where the lexicon of this worker hits; runs on the recogniser's thread.
+    """Asks the recogniser for word times where the lexicon of this worker hits; runs on the recogniser's thread.
 
-    A hit that is new in a partial is listened to again, as if it were final, so that it need not wait for the next
-    revision to be confirmed. The lexicon only says whether this and word times are worth their cost: `judge` decides by
-    its own, pushed lists included. Where those hit alone, a risk points to its words as if all were spoken evenly.
+    The lexicon only says whether times are worth their cost: `judge` decides by its own, pushed lists included. Where
+    those hit alone, a risk points to its words as if all were spoken evenly.
     """
 
     def __init__(self, settings: Settings, lexicon: Lexicon | None = None) -> None:
@@ -38,8 +37,7 @@ class Pointing:
         *,
         busy: bool,
     ) -> list[Assessment]:
-        """Return the assessments, with word times and a second listening where there is a hit; while ``busy`` they say
-        what is missing."""
+        """Return the assessments, with word times where there is a hit; while ``busy`` they say what is missing."""
         return [
             self._one(recogniser, job, result, assessment, busy)
             for job, result, assessment in zip(jobs, results, assessed, strict=True)
@@ -52,9 +50,4 @@ class Pointing:
             return assessment
         if busy:
             return replace(assessment, hit=True, degraded=(*assessment.degraded, "no-word-times"))
-        again = ""
-        if job.partial and not self._lexicon.find(job.previous):
-            (second,) = recogniser.transcribe([replace(job, partial=False, previous="")], thorough=False)
-            again = second.text
-        words = placed(result.text, recogniser.word_times(job, result))
-        return replace(assessment, hit=True, again=again, words=words)
+        return replace(assessment, hit=True, words=placed(result.text, recogniser.word_times(job, result)))

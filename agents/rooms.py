@@ -80,6 +80,5 @@ class Rooms:
             sounds=tuple(
                 SoundEvent(sound.label, sound.start_ms, sound.end_ms, sound.score) for sound in finding.sounds
             ),
-            stable=tuple(finding.stable),
             words=tuple(WordTime(word.begin, word.end, word.start_ms, word.end_ms) for word in finding.words),
         )

@@ -99,10 +99,7 @@ def _evident(risk: Risk, rule: Rule, heard: Heard, rules: Rules, state: SpeakerS
         return False
     if len(state.revisions(heard.utterance_id, _entry_key(risk), heard.revision)) >= 2:
         return True
-    begin, end = risk.text_span
-    if end >= len(heard.text.rstrip(_TRAILING)):
-        return False
-    return needed == "partial" or any(first <= begin and end <= last for first, last in heard.stable)
+    return needed == "partial" and risk.text_span[1] < len(heard.text.rstrip(_TRAILING))
 
 
 def weight(rule: Rule) -> float:

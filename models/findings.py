@@ -50,8 +50,6 @@ class Heard:
     trusted: bool = False
     sounds: tuple[SoundEvent, ...] = ()
     words: tuple[WordTime, ...] = ()
-    stable: tuple[tuple[int, int], ...] = ()
-    """Stretches of the text that were heard twice."""
 
 
 @dataclass(frozen=True, slots=True)

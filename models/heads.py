@@ -22,7 +22,7 @@ class Assessment:
     """What heads say of one utterance.
 
     `words`: times of the transcript's words, in ms from the start of the utterance, where they were asked for.
-    `hit`: whether the transcript has a hit of the worker's lexicon. `again`: what a second listening heard.
+    `hit`: whether the transcript has a hit of the worker's lexicon.
     `unspoken` names what the utterance is instead of talk ("singing", "music"): its words must not be believed then.
     `models` maps each head that ran to the SHA-256 of its weights; `degraded` names what was left out.
     """
@@ -32,7 +32,6 @@ class Assessment:
     unspoken: str | None = None
     words: tuple[WordTime, ...] = ()
     hit: bool = False
-    again: str = ""
     models: tuple[tuple[str, str], ...] = ()
     degraded: tuple[str, ...] = ()
 

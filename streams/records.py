@@ -168,8 +168,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     guard: str | None
     quality: Quality
     stable: list[tuple[int, int]] = []
-    """Stretches of the transcript, as characters [begin, end), whose words the revision before had too, or a second
-    listening to this one."""
+    """Stretches of the transcript, as characters [begin, end), whose words the revision before had too."""
     alternatives: list[Pii] = []
     synthetic: Synthetic = Synthetic()
     declared_synthetic: bool = False

@@ -1,4 +1,4 @@
-"""Which words of a revision were also heard another time, whichever part of the utterance each of them holds.
+"""Which words of a revision also stood in the one before it, whichever part of the utterance each of them holds.
 
 Revisions of an open utterance are windows that move on; a word that two of them heard is worth more than one that only
 the latest did. `spans` says where such words stand; `without_loop` takes a decoder's repetitions out, so that what
@@ -35,17 +35,6 @@ def spans(previous: str, text: str) -> tuple[Span, ...]:
         else:
             joined.append((begin, end))
     return tuple((places[begin][1], places[end - 1][2]) for begin, end in joined)
-
-
-def confirmed(text: str, *others: str) -> tuple[Span, ...]:
-    """Return the stretches of `text` whose words also stand in one of `others`; see `spans`."""
-    joined: list[Span] = []
-    for begin, end in sorted(span for other in others if other for span in spans(other, text)):
-        if joined and begin <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((begin, end))
-    return tuple(joined)
 
 
 def without_loop(text: str) -> str:

@@ -62,26 +62,6 @@ async def test_a_hit_has_word_times(tmp_path: Path, final: bool) -> None:
     assert {thread for _, thread in recogniser.timed} == recogniser.threads
 
 
-class Wavering(TimedRecogniser):
-    """Hears partials as they are and finals with another ending."""
-
-    def _one(self, job: SpeechJob) -> SpeechResult:
-        result = super()._one(job)
-        return result if job.partial else result_of(job, result.text.replace("吧", "啊"))
-
-
-async def test_a_hit_that_is_new_in_a_partial_is_heard_again_and_what_is_the_same_is_stable(tmp_path: Path) -> None:
-    recogniser = Wavering()
-    async with running(stage_of(tmp_path, recogniser)) as run:
-        for revision in range(2):
-            await run.put(said("快加微信吧", final=False, revision=revision))
-            await run.until(lambda: all(run.acked), "the acknowledgement")
-    first, second = run.of(records.Finding)
-    assert (first.transcript, first.stable) == ("快加微信吧", [(0, 4)])
-    assert second.stable == [(0, 5)]
-    assert [job.partial for job in recogniser.jobs] == [True, False, True]
-
-
 async def test_without_a_hit_nobody_asks(tmp_path: Path) -> None:
     recogniser = TimedRecogniser()
     async with running(stage_of(tmp_path, recogniser)) as run:

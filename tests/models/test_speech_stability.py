@@ -9,7 +9,7 @@ from models.speech import SpeechJob
 from models.speech.drafts import Draft, Reading, result
 from models.speech.language import Choice
 from models.speech.options import WhisperOptions
-from models.speech.stability import confirmed, spans, without_loop
+from models.speech.stability import spans, without_loop
 from models.speech.text import units
 
 TEXT = st.text(st.sampled_from("我你加微信 abc,。"), max_size=30)
@@ -104,9 +104,3 @@ def test_a_partial_that_loops_says_it_once_if_it_was_heard_before():
     believed = heard(loop, previous="she is very patient with me I will", finished=False)
     assert (believed.guard, believed.text) == (None, "patient with me. I will kill you.")
     assert believed.tokens == ()  # they spell the loop
-
-
-def test_what_either_of_two_listenings_confirms_is_joined() -> None:
-    assert confirmed("快加微信吧", "快加", "微信吧") == ((0, 5),)
-    assert confirmed("快加微信吧", "", "加微") == ((1, 3),)
-    assert confirmed("快加微信吧") == ()
