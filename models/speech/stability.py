@@ -54,4 +54,6 @@ def without_loop(text: str) -> str:
     if not best:
         return text
     rest = text[places[resume][2] :] if resume < len(places) else ""
-    return text[: places[keep][2]] + rest
+    said = text[: places[keep][2]]
+    # Two Latin words that come to stand side by side stay two.
+    return f"{said} {rest}" if rest[:1].isalnum() and said[-1:].isascii() and rest[:1].isascii() else said + rest

@@ -55,6 +55,7 @@ def test_a_text_is_stable_against_itself(text):
         ("操你妈操你妈", "操你妈操你妈"),
         ("no no no no", "no"),
         ("你好", "你好"),
+        ("你a你a你a你b", "你a b"),
     ],
 )  # fmt: skip
 def test_a_loop_is_said_once(text, once):
