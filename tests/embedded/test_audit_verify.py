@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deploy.brokers import Broker, missing, open_broker
+from deploy.brokers import Broker
 from loadtest.recording import Recorded, of_message, read
 from streams import records
 from streams.admin import apply_topics
@@ -29,15 +28,6 @@ from tests.support.wire import Platform, platform
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(240)]
 
 KEY = {"ROOMWARDEN_AUDIT_KEY": "kept elsewhere"}
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    reason = missing("embedded")
-    if reason is not None:
-        pytest.skip(reason)
-    with open_broker("embedded") as running:
-        yield running
 
 
 def verify(broker: Broker, *arguments: str, status: int = 0, **variables: str) -> list[dict[str, Any]]:
@@ -79,14 +69,16 @@ def rewritten(file: Path, kept: list[Recorded]) -> None:
     file.write_bytes(gzip.compress(b"".join(len(body).to_bytes(4, "big") + body for body in bodies)))
 
 
-async def test_killed_workers_leave_a_whole_record_and_tampering_shows(broker: Broker, tmp_path: Path) -> None:
-    await apply_topics(Settings(kafka=broker.bootstrap, partitions=2))
+async def test_killed_workers_leave_a_whole_record_and_tampering_shows(embedded: Broker, tmp_path: Path) -> None:
+    await apply_topics(Settings(kafka=embedded.bootstrap, partitions=2))
     workers = []
     for name in "ab":
         (tmp_path / name).mkdir()
-        workers.append(WorkerProcess(broker.bootstrap, tmp_path / name, "judge", AUDIT_KEY=KEY["ROOMWARDEN_AUDIT_KEY"]))
+        workers.append(
+            WorkerProcess(embedded.bootstrap, tmp_path / name, "judge", AUDIT_KEY=KEY["ROOMWARDEN_AUDIT_KEY"])
+        )
 
-    async with platform(broker.bootstrap) as side:
+    async with platform(embedded.bootstrap) as side:
 
         def issued() -> set[str]:
             return {t.utterance_id for t in side.of(records.Takedown)}
@@ -101,7 +93,7 @@ async def test_killed_workers_leave_a_whole_record_and_tampering_shows(broker: B
                 workers[turn % 2].start()
             await side.until(lambda: len(issued()) == 400, "a takedown of each offence")
 
-        lines = verify(broker)
+        lines = verify(embedded)
         assert lines[-1] == {
             "total": True,
             "chains": 4,
@@ -112,30 +104,32 @@ async def test_killed_workers_leave_a_whole_record_and_tampering_shows(broker: B
         }
         assert lines[-1]["records"] >= 800
         assert all(line["whole"] for line in lines[:-1])
-        assert kinds(verify(broker, status=1, ROOMWARDEN_AUDIT_KEY="another")) == {"unknown-key"}
+        assert kinds(verify(embedded, status=1, ROOMWARDEN_AUDIT_KEY="another")) == {"unknown-key"}
 
         heads = tmp_path / "anchors.jsonl"
-        printed = command(broker.bootstrap, "audit", "anchor", **KEY)
+        printed = command(embedded.bootstrap, "audit", "anchor", **KEY)
         assert printed.returncode == 0, printed.stderr
         heads.write_text(printed.stdout)
-        assert verify(broker, "--anchor", str(heads))[-1]["anchors"] == 4
+        assert verify(embedded, "--anchor", str(heads))[-1]["anchors"] == 4
 
         # A copy, and what can be done to it.
         copy = tmp_path / "night.rwrec"
-        kept = await copied(broker, copy)
-        assert verify(broker, str(copy), "--anchor", str(heads))[-1]["broken"] == 0
+        kept = await copied(embedded, copy)
+        assert verify(embedded, str(copy), "--anchor", str(heads))[-1]["broken"] == 0
         last = {each.topic: number for number, each in enumerate(kept)}
         rewritten(copy, [each for number, each in enumerate(kept) if number not in last.values()])
-        assert kinds(verify(broker, str(copy))) == set()
-        assert "anchor" in {line.get("broken") for line in verify(broker, str(copy), "--anchor", str(heads), status=1)}
+        assert kinds(verify(embedded, str(copy))) == set()
+        assert "anchor" in {
+            line.get("broken") for line in verify(embedded, str(copy), "--anchor", str(heads), status=1)
+        }
         changed = kept[50]
         rewritten(copy, [*kept[:50], msgspec.structs.replace(changed, value=changed.value + b" "), *kept[51:]])
-        (found,) = [line for line in verify(broker, str(copy), status=1) if isinstance(line.get("broken"), str)]
+        (found,) = [line for line in verify(embedded, str(copy), status=1) if isinstance(line.get("broken"), str)]
         assert (found["broken"], found["topic"], found["offset"]) == ("altered", changed.topic, 50)
 
         # A command that judge never gave.
         forged = encode(samples.takedown(takedown_id="td_forged"))
         await side.send(replace(forged, key=b"room-0"))
-        (found,) = [line for line in verify(broker, status=1) if isinstance(line.get("broken"), str)]
+        (found,) = [line for line in verify(embedded, status=1) if isinstance(line.get("broken"), str)]
         assert (found["broken"], found["topic"], found["id"]) == ("unchained", "moderation.takedowns", "td_forged")
-        assert command(broker.bootstrap, "audit", "anchor", **KEY).returncode == 1
+        assert command(embedded.bootstrap, "audit", "anchor", **KEY).returncode == 1

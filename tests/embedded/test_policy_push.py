@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.brokers import Broker, missing, open_broker
+from deploy.brokers import Broker
 from deploy.brokers.ports import free_ports
 from streams import records
 from streams.admin import apply_topics
@@ -23,15 +22,6 @@ pytestmark = [pytest.mark.embedded, pytest.mark.timeout(240)]
 
 WORDS = "- list: {name}\n  category: ads/{name}\n  match: [exact]\n  entries: [苹果]\n"
 RULES = "policy: {name}\ntenant: demo\nrules: [{{id: r, category: '*', action: {action}, cooldown_s: 0}}]\n"
-
-
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    reason = missing("embedded")
-    if reason is not None:
-        pytest.skip(reason)
-    with open_broker("embedded") as running:
-        yield running
 
 
 class Talk:
@@ -77,28 +67,28 @@ def files(folder: Path, name: str, action: str) -> tuple[str, ...]:
 
 
 async def test_pushed_policies_reach_every_worker_whole(
-    broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    embedded: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await apply_topics(Settings(kafka=broker.bootstrap, partitions=2))
+    await apply_topics(Settings(kafka=embedded.bootstrap, partitions=2))
     ports = free_ports(2, "127.0.0.1")
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
         folder.mkdir()
     workers = [
-        WorkerProcess(broker.bootstrap, folder, "judge", HEALTH_PORT=str(port))
+        WorkerProcess(embedded.bootstrap, folder, "judge", HEALTH_PORT=str(port))
         for folder, port in zip(folders, ports, strict=True)
     ]
     with contextlib.ExitStack() as stack:
         for worker in workers:
             stack.enter_context(worker)
-        async with platform(broker.bootstrap) as side:
+        async with platform(embedded.bootstrap) as side:
             for worker in workers:
                 await worker.until("/ready")
             talk = Talk(side)
 
-            bad = command(broker.bootstrap, "policy", "push", str(folders[0] / "none.yaml"))
+            bad = command(embedded.bootstrap, "policy", "push", str(folders[0] / "none.yaml"))
             assert (bad.returncode, "cannot be read" in bad.stderr) == (2, True)
-            assert command(broker.bootstrap, "policy", "push", *files(tmp_path, "first", "review")).returncode == 0
+            assert command(embedded.bootstrap, "policy", "push", *files(tmp_path, "first", "review")).returncode == 0
             took = [await talk.until_everywhere("review")]
             # A policy that refers to a lexicon which is not there must wait: the one before stays in force.
             await side.send(
@@ -110,7 +100,7 @@ async def test_pushed_policies_reach_every_worker_whole(
             await side.until(lambda: side.dead, "the dead letter")
             await talk.say()
             assert (
-                command(broker.bootstrap, "policy", "push", *files(tmp_path, "second", "label_required")).returncode
+                command(embedded.bootstrap, "policy", "push", *files(tmp_path, "second", "label_required")).returncode
                 == 0
             )
             took.append(await talk.until_everywhere("label_required"))
@@ -127,7 +117,7 @@ async def test_pushed_policies_reach_every_worker_whole(
             assert [letter.reason for letter in side.dead] == ["invalid-policy"]
 
             # Every decision of either version, computed again from Kafka alone.
-            done = command(broker.bootstrap, "audit", "replay", "--json")
+            done = command(embedded.bootstrap, "audit", "replay", "--json")
             lines = [json.loads(line) for line in done.stdout.splitlines()]
             assert (done.returncode, lines[-1]["different"], lines[-1]["missing"]) == (0, 0, 0), lines[-1]
             known = {d.decision_id for d in side.of(records.Decision)}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.brokers import Broker, missing, open_broker
+from deploy.brokers import Broker
 from deploy.brokers.ports import free_ports
 from deploy.pushing import prepared, publish
 from streams import records
@@ -33,24 +32,15 @@ rules: [{id: r, category: '*', action: escalate}]
 """
 
 
-@pytest.fixture
-def broker() -> Iterator[Broker]:
-    reason = missing("embedded")
-    if reason is not None:
-        pytest.skip(reason)
-    with open_broker("embedded") as running:
-        yield running
-
-
-async def test_takedowns_stick_over_rooms_workers_and_returns(broker: Broker, tmp_path: Path) -> None:
-    await apply_topics(Settings(kafka=broker.bootstrap, partitions=2))
+async def test_takedowns_stick_over_rooms_workers_and_returns(embedded: Broker, tmp_path: Path) -> None:
+    await apply_topics(Settings(kafka=embedded.bootstrap, partitions=2))
     (tmp_path / "policy.yaml").write_text(POLICY)
-    await publish(broker.bootstrap, prepared(tmp_path / "policy.yaml", []).messages)
+    await publish(embedded.bootstrap, prepared(tmp_path / "policy.yaml", []).messages)
     ports = free_ports(2, "127.0.0.1")
     workers = []
     for name, port in zip("ab", ports, strict=True):
         (tmp_path / name).mkdir()
-        workers.append(WorkerProcess(broker.bootstrap, tmp_path / name, "judge", HEALTH_PORT=str(port)))
+        workers.append(WorkerProcess(embedded.bootstrap, tmp_path / name, "judge", HEALTH_PORT=str(port)))
     now_ms = time.time() * 1000.0
 
     def found(number: int, room: str) -> records.Finding:
@@ -64,7 +54,7 @@ async def test_takedowns_stick_over_rooms_workers_and_returns(broker: Broker, tm
             stack.enter_context(worker)
         for worker in workers:
             await worker.until("/ready")
-        async with platform(broker.bootstrap) as side:
+        async with platform(embedded.bootstrap) as side:
 
             def issued(action: str, attempt: int = 1) -> list[records.Takedown]:
                 return [t for t in side.of(records.Takedown) if (t.action, t.attempt) == (action, attempt)]
