@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from models.accounts import dismissed
 from models.endpointing import EndpointSettings
 from models.reordering import Reorderer
 from models.segments import (
@@ -31,7 +32,7 @@ from models.segments import (
     Utterance,
 )
 from models.timeline import TimelineSettings
-from models.tracks import Track, TrackSettings, dismissed
+from models.tracks import Track, TrackSettings
 from models.vad import CONTEXT, WINDOW, ModelMissingError, Silero, SpeechModel
 
 __all__ = [

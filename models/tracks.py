@@ -12,17 +12,17 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.accounts import claimed_samples, dismissed, losses, silence, span
 from models.audio import AudioError
 from models.endpointing import Decision, Endpointer, EndpointSettings, quietest
 from models.refusals import Refusals
-from models.segments import Cause, Chunk, Output, Position, Reason, Rejected, Span, Utterance
+from models.segments import Cause, Chunk, Output, Position, Utterance
 from models.synthetic import rhythm
-from models.timeline import PER_MS, Piece, Timeline, TimelineSettings
+from models.timeline import PER_MS, Timeline, TimelineSettings
 from models.vad import CONTEXT, WINDOW, Gate, SpeechModel
 
 
@@ -148,7 +148,7 @@ class Track:
             clock_ms = timeline.clock_ms
             start_ms = chunk.time_ms if clock_ms is None else min(clock_ms, chunk.time_ms)
             position = Position(chunk.sequence, 0, 0, chunk.time_ms)
-            self._outputs.append(self._span("gap", reason, start_ms, chunk.time_ms, position=position))
+            self._outputs.append(span(self.name, "gap", reason, start_ms, chunk.time_ms, position=position))
             self._restart(position)
             return
         ending: Cause | None = timeline.bridge(chunk)
@@ -183,8 +183,8 @@ class Track:
         if self._timeline.pieces:
             return None if self._timeline.lose(chunk, error) else "gap"
         position = Position(chunk.sequence + 1, 0, 0, chunk.time_ms + chunk.duration_ms)
-        *rejected, span = dismissed(chunk, error.reason, error.remedy)
-        self._outputs += [*rejected, replace(span, position=position)]
+        *rejected, lost = dismissed(chunk, error.reason, error.remedy)
+        self._outputs += [*rejected, replace(lost, position=position)]
         self._restart(position)
         return None
 
@@ -254,13 +254,13 @@ class Track:
                 start, stop = low, high
         marked = self._heard_something and rhythm.heard(timeline.samples(0, end))
         settled = timeline.settle(end, overlap if end < timeline.length else 0)
-        outputs = [output for piece in settled.pieces for output in self._loss(piece)]
-        outputs += self._silence(0, start)
+        outputs = [output for piece in settled.pieces for output in losses(self.name, timeline, piece)]
+        outputs += silence(self.name, timeline, 0, start)
         if start < stop:
             outputs.append(self._utterance(start, stop, cause or "endpoint"))
-        outputs += self._silence(stop, end)
+        outputs += silence(self.name, timeline, stop, end)
         if not outputs:
-            outputs.append(self._span("silence", "", timeline.time_ms(0), timeline.time_ms(end)))
+            outputs.append(span(self.name, "silence", "", timeline.time_ms(0), timeline.time_ms(end)))
         released = tuple(chunk.token for chunk in settled.done)
         outputs[-1] = replace(outputs[-1], released=released, position=settled.position, marked=marked)
         self._outputs += outputs
@@ -290,65 +290,3 @@ class Track:
             speech_ms=self._endpointer.speech_ms(high),
             accounted=timeline.fresh(low, high) if final else 0,
         )
-
-    def _silence(self, low: int, high: int) -> list[Output]:
-        """What was received in [low, high) and not accounted for, as silence."""
-        timeline = self._timeline
-        count = timeline.fresh(low, high)
-        if not count:
-            return []
-        start_ms = timeline.time_ms(max(low, timeline.fresh_from))
-        return [self._span("silence", "", start_ms, timeline.time_ms(high), accounted=count)]
-
-    def _loss(self, piece: Piece) -> list[Output]:
-        """The records of a bridged piece, if it has any to give."""
-        if piece.reported or piece.kind in ("received", "pause"):
-            return []
-        start_ms, end_ms = self._timeline.time_ms(piece.start), self._timeline.time_ms(piece.end)
-        if piece.error is None or piece.chunk is None:
-            return [self._span("gap", "missing", start_ms, end_ms)]
-        chunk, error = piece.chunk, piece.error
-        return [
-            Rejected(track=self.name, token=chunk.token, reason=error.reason, detail=error.remedy),
-            self._span("lost", error.reason, start_ms, end_ms, accounted=claimed_samples(chunk)),
-        ]
-
-    def _span(
-        self,
-        kind: Literal["silence", "lost", "gap", "duplicate"],
-        reason: Reason,
-        start_ms: float,
-        end_ms: float,
-        *,
-        accounted: int = 0,
-        position: Position | None = None,
-    ) -> Span:
-        return Span(
-            track=self.name,
-            kind=kind,
-            reason=reason,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            accounted=accounted,
-            position=position,
-        )
-
-
-def dismissed(chunk: Chunk, reason: Reason, detail: str = "") -> list[Output]:
-    """The records of a chunk that has no place in its track; with a detail it goes to the dead letters."""
-    duplicate = reason == "duplicate"
-    span = Span(
-        track=chunk.track,
-        kind="duplicate" if duplicate else "lost",
-        reason=reason,
-        start_ms=chunk.time_ms,
-        end_ms=chunk.time_ms + chunk.duration_ms,
-        accounted=0 if duplicate else claimed_samples(chunk),
-        released=(chunk.token,),
-    )
-    return [Rejected(track=chunk.track, token=chunk.token, reason=reason, detail=detail), span] if detail else [span]
-
-
-def claimed_samples(chunk: Chunk) -> int:
-    """What the sender says the chunk holds."""
-    return round(chunk.duration_ms * PER_MS)
