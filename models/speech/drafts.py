@@ -60,7 +60,7 @@ def is_poor(job: SpeechJob, draft: Draft, options: WhisperOptions) -> bool:
     """Say whether a second pass may change the outcome: doubtful words, or a decoder that went astray."""
     signals = _signals(job, draft.best)
     reason = guard.reason(signals, options.guard)
-    if reason is not None:
+    if reason not in (None, "interjection"):
         return reason in ("loop", "rate")
     return draft.best.avg_logprob < options.retry_logprob or guard.needs_second_look(signals, options.guard)
 

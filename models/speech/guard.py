@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from models.speech.interjections import is_interjection
 from models.speech.phantoms import is_phantom, is_stock_phrase
 from models.speech.text import repetition, units
 
@@ -21,13 +22,13 @@ _STAMMER = re.compile(r"[a-z]{0,3}?([a-z]{1,4}?)\1{7,}[a-z]{0,3}")
 """A word that is one to four letters at least eight times, however it begins and ends."""
 _LETTERS = 4
 
-Reason = Literal["silence", "empty", "no-speech", "loop", "rate", "phantom", "uncertain", "unstable"]
+Reason = Literal["silence", "empty", "interjection", "no-speech", "loop", "rate", "phantom", "uncertain", "unstable"]
 """Why words are withheld.
 
-silence: no sound to speak of, not decoded. empty: the model heard no words. no-speech: the model's own signals say
-that nobody spoke. loop: one phrase over and over, faster than speech or without end. rate: more words than can
-be said in the time. phantom: known hallucinations make up the text. uncertain: tokens little better than chance.
-unstable: doubtful, and a second listening heard something else.
+silence: no sound to speak of, not decoded. empty: the model heard no words. interjection: laughs, cries or hums, and no
+word beside them. no-speech: the model's own signals say that nobody spoke. loop: one phrase over and over, faster than
+speech or without end. rate: more words than can be said in the time. phantom: known hallucinations make up the text.
+uncertain: tokens little better than chance. unstable: doubtful, and a second listening heard something else.
 """
 
 
@@ -100,6 +101,7 @@ def reason(signals: Signals, limits: Thresholds = DEFAULT) -> Reason | None:
         ("empty", lambda: not spoken),
         ("loop", lambda: is_loop(signals, limits)),
         ("phantom", lambda: is_phantom(signals.text)),
+        ("interjection", lambda: is_interjection(signals.text)),
         ("rate", lambda: _too_fast(len(spoken), signals.seconds, limits)),
         ("uncertain", lambda: signals.avg_logprob < limits.uncertain_logprob),
         ("no-speech", lambda: _no_speech(signals, limits)),
