@@ -18,10 +18,9 @@ import numpy as np
 
 from deploy.bench_latency import latencies
 from deploy.board import percentile
-from deploy.brokers import open_broker
 from deploy.capacity import Assumptions, extrapolate
 from deploy.demo import WATCHED, DemoResult, until
-from deploy.service import WorkerProcess, client_settings
+from deploy.service import WorkerProcess, client_settings, own_broker
 from deploy.view import View
 from loadtest import timeline
 from loadtest.events import TimedChunk
@@ -33,7 +32,6 @@ from loadtest.traffic import traffic
 from loadtest.verdict import judge as judge_run
 from models.segmenting import SegmentEngine
 from models.segments import Chunk
-from streams.admin import apply_topics
 from streams.reading import Reader
 from streams.settings import Settings
 
@@ -145,11 +143,7 @@ async def run_step(
     tracks = sum(len(room.speakers) for room in scenario.rooms)
     view = View("silent", "capacity")
     async with AsyncExitStack() as stack:
-        broker = await asyncio.to_thread(open_broker, "embedded")
-        stack.push_async_callback(asyncio.to_thread, broker.close)
-        await asyncio.to_thread(broker.start)
-        await asyncio.to_thread(broker.ready)
-        await apply_topics(settings.model_copy(update={"kafka": broker.bootstrap, "partitions": PARTITIONS}))
+        broker = await stack.enter_async_context(own_broker(settings, PARTITIONS))
         workers: dict[str, list[WorkerProcess]] = {stage: [] for stage in STAGES}
         for stage in STAGES:
             for number in range(count):

@@ -21,11 +21,9 @@ from aiokafka import AIOKafkaProducer
 from agents.listen import Listen
 from agents.worker import Worker
 from deploy.board import percentile
-from deploy.brokers import open_broker
-from deploy.service import WorkerProcess, client_settings
+from deploy.service import WorkerProcess, client_settings, own_broker
 from loadtest.overload import CARRIED, HANGOVER_S, Said, StatedCost, talk
 from streams import records
-from streams.admin import apply_topics
 from streams.codec import encode
 from streams.connection import client_options, start
 from streams.identifiers import coverage_id
@@ -112,11 +110,7 @@ async def measure(wanted: Wanted, settings: Settings) -> dict[str, Any]:
     """
     directory = Path(tempfile.mkdtemp(prefix="roomwarden-overload-"))
     async with AsyncExitStack() as stack:
-        broker = await asyncio.to_thread(open_broker, "embedded")
-        stack.push_async_callback(asyncio.to_thread, broker.close)
-        await asyncio.to_thread(broker.start)
-        await asyncio.to_thread(broker.ready)
-        await apply_topics(settings.model_copy(update={"kafka": broker.bootstrap, "partitions": PARTITIONS}))
+        broker = await stack.enter_async_context(own_broker(settings, PARTITIONS))
         given: dict[str, Any] = client_settings(broker) | {
             "partitions": PARTITIONS,
             "state_dir": directory,

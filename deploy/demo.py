@@ -15,8 +15,7 @@ from typing import Any
 
 import msgspec
 
-from deploy.brokers import Broker, open_broker
-from deploy.service import WorkerProcess, client_settings
+from deploy.service import WorkerProcess, client_settings, own_broker
 from deploy.view import View
 from loadtest.publishing import Publisher
 from loadtest.replayer import ReplayReport, replay
@@ -25,7 +24,6 @@ from loadtest.traffic import traffic
 from loadtest.verdict import Verdict
 from loadtest.verdict import judge as judge_run
 from streams import topics
-from streams.admin import apply_topics
 from streams.reading import Reader
 from streams.settings import Settings
 
@@ -71,12 +69,7 @@ async def run_demo(scenario: Scenario, settings: Settings, view: View) -> DemoRe
     directory = Path(tempfile.mkdtemp(prefix="roomwarden-demo-"))
     async with AsyncExitStack() as stack:
         view.say("starting the embedded broker")
-        broker: Broker = await asyncio.to_thread(open_broker, "embedded")
-        stack.push_async_callback(asyncio.to_thread, broker.close)
-        await asyncio.to_thread(broker.start)
-        await asyncio.to_thread(broker.ready)
-        here = settings.model_copy(update={"kafka": broker.bootstrap, "partitions": PARTITIONS})
-        await apply_topics(here)
+        broker = await stack.enter_async_context(own_broker(settings, PARTITIONS))
         view.say("starting the worker: loading models, joining consumer groups")
         chosen: dict[str, Any] = {"policy": settings.policy} if settings.policy else {}
         worker = await stack.enter_async_context(

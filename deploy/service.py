@@ -10,12 +10,15 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.brokers import Broker
+from deploy.brokers import Broker, Kind, open_broker
+from streams.admin import apply_topics
+from streams.settings import Settings
 
 START_TIMEOUT_S = 240.0
 STOP_TIMEOUT_S = 25.0
@@ -31,6 +34,23 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def own_broker(settings: Settings, partitions: int, kind: Kind = "embedded") -> AsyncIterator[Broker]:
+    """A broker for this run alone, with every topic; gone at the end.
+
+    Raises:
+        BrokerMissing, BrokerFailed, TopicError: when it cannot start; the text says why.
+    """
+    broker = await asyncio.to_thread(open_broker, kind)
+    try:
+        await asyncio.to_thread(broker.start)
+        await asyncio.to_thread(broker.ready)
+        await apply_topics(settings.model_copy(update={"kafka": broker.bootstrap, "partitions": partitions}))
+        yield broker
+    finally:
+        await asyncio.to_thread(broker.close)
 
 
 def client_settings(broker: Broker) -> dict[str, Any]:
