@@ -2,7 +2,8 @@
 
 Faults of Faust 0.15.3 that this mends: partitions are opened before their queues are emptied (see ``consuming``); a
 step that takes longer than ``broker_request_timeout`` ends recovery silently, for the life of the process; the signal
-that recovery is over is lost when it comes before anybody waits for it.
+that recovery is over is lost when it comes before anybody waits for it; the first write to a table whose changelog was
+made a moment ago ends the process.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
 
 
 class StageTable(faust.Table[Any, Any]):
-    """A table whose writes the app waits for before it commits."""
+    """A table whose writes the app waits for before it commits, and whose changelog may be new."""
 
     def send_changelog(self, *arguments: Any, **options: Any) -> Any:
         """Queue a write of the changelog."""
         written = super().send_changelog(*arguments, **options)
         cast("StageApp", self.app).note_table_write(written)
         return written
+
+    def _verify_source_topic_partitions(self, source_topic: str) -> None:
+        """Once the client has heard of the changelog: of one that was made a moment ago it says 0 partitions."""
+        if self.app.consumer.topic_partitions(self.changelog_topic_name) != 0:
+            super()._verify_source_topic_partitions(source_topic)
 
 
 class _LastingSignal(asyncio.Event):

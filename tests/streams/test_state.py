@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from faust.exceptions import PartitionsMismatch
 from faust.streams import current_event
 from faust.types import TP
 
@@ -90,3 +91,17 @@ async def test_rocksdb_keeps_the_same_promises(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(app.assignor, "assigned_actives", lambda: held)  # listing covers the assigned partitions
     assert dict(table.items()) == {"j": b"2"}
     assert [p.partition for p in producer.changelog] == [1, 4, 1]
+
+
+async def test_a_changelog_that_the_client_has_not_heard_of_yet_is_no_mismatch(
+    app: StageApp, producer: FakeProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made when the worker starts, and may be written before the client's next look at the topics."""
+    table, source = StateTable(app, "speakers", 8), Partitioned()
+    known = {"rw-judge-speakers-changelog": 0}
+    monkeypatch.setattr(app.consumer, "topic_partitions", lambda topic: known.get(topic, 8))
+    table.put(source.event(partition=5), "k", b"1")
+    assert [p.partition for p in producer.changelog] == [5]
+    known["rw-judge-speakers-changelog"] = 4
+    with pytest.raises(PartitionsMismatch):
+        table.put(source.event(partition=5), "k", b"2")
