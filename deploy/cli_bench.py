@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.brokers import Kind
 from deploy.cli_common import Failure, Json, emit, recogniser_from, run, settings_from
 
 REFERENCE = Path("tests/data/replay/reference")
@@ -196,6 +197,31 @@ def overload(
     try:
         result = run(measure(Wanted(seconds, times, patience), settings_from()))
     except ServiceFailed as problem:
+        raise Failure(str(problem)) from None
+    _report(result, table, json_output, out)
+
+
+@bench.command("soak")
+def soak(
+    minutes: Annotated[float, typer.Option(min=1, help="How long.")] = 60.0,
+    rooms: Annotated[int, typer.Option(min=1, help="Rooms at once.")] = 6,
+    scenario: Annotated[str, typer.Option(help="A bundled scenario's name, or a file.")] = "platform",
+    kind: Annotated[str, typer.Option(help="Broker: apache or embedded.")] = "apache",
+    out: Annotated[Path | None, typer.Option(help="Also write the result, with every sample, as JSON here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """All stages under a steady load for long: whether memory grows, a stage lags, or a partition stops."""
+    from deploy.bench_soak import Wanted, measure
+    from deploy.service import ServiceFailed
+    from deploy.soak import table
+    from loadtest.scenario import ScenarioError
+
+    if kind not in ("apache", "embedded"):
+        raise Failure(f"--kind is {kind!r}; give apache or embedded", 2)
+    chosen: Kind = "apache" if kind == "apache" else "embedded"
+    try:
+        result = run(measure(Wanted(minutes, rooms, scenario, chosen), settings_from()))
+    except (ScenarioError, ServiceFailed) as problem:
         raise Failure(str(problem)) from None
     _report(result, table, json_output, out)
 
