@@ -21,8 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.brokers import Kind
 from deploy.service import WorkerProcess, client_settings, own_broker
-from deploy.soak import Sample, summary
-from loadtest.endless import Endless
+from deploy.soak import Sample, climb, summary
+from loadtest.endless import REST_S, Endless
 from loadtest.publishing import Publisher
 from loadtest.replayer import replay
 from loadtest.scenario import SCENARIOS, load
@@ -56,6 +56,8 @@ class Wanted:
     rooms: int = 6
     scenario: str = "platform"
     kind: Kind = "apache"
+    ramp: bool = False
+    """Whether the rooms begin one after another over the whole time: to find how many can be carried."""
 
     @property
     def warm_up_s(self) -> float:
@@ -158,8 +160,8 @@ async def measure(wanted: Wanted, settings: Settings) -> dict[str, Any]:
         ScenarioError, BrokerMissing, BrokerFailed, ServiceFailed: when a part cannot start, or ends.
     """
     scenario = load(wanted.scenario)
-    rounds = max(1, round(60.0 * wanted.minutes / (scenario.duration_s + 1.0)))
-    endless = Endless(scenario, wanted.rooms, rounds)
+    rounds = max(1, round(60.0 * wanted.minutes / (scenario.duration_s + REST_S)))
+    endless = Endless(scenario, wanted.rooms, rounds, 60.0 * wanted.minutes if wanted.ramp else 0.0)
     policy = settings.policy or POLICIES / f"{scenario.name}.yaml"
     directory = Path(tempfile.mkdtemp(prefix="roomwarden-soak-"))
     async with AsyncExitStack() as stack:
@@ -181,9 +183,13 @@ async def measure(wanted: Wanted, settings: Settings) -> dict[str, Any]:
         groups = await stack.enter_async_context(Groups(here))
         recorded = await asyncio.to_thread(endless.recorded)
         begun, seen, samples = time.monotonic(), Seen(time.time() * 1000.0), list[Sample]()
+
+        def over() -> bool:
+            return wanted.ramp and time.monotonic() - begun > 60.0 * wanted.minutes
+
         watching = asyncio.create_task(_watch(reader, seen))
         sampling = asyncio.create_task(_sample(begun, worker, broker.pids, groups, seen, samples))
-        playing = asyncio.create_task(replay(endless.traffic(recorded), publisher.send))
+        playing = asyncio.create_task(replay(endless.traffic(recorded), publisher.send, stop=over))
         tasks = {watching, sampling, playing}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -213,6 +219,7 @@ async def measure(wanted: Wanted, settings: Settings) -> dict[str, Any]:
         "steady_s": endless.steady_s,
         "replay": report.as_dict(),
         **summary(samples, seen.finals, max(wanted.warm_up_s, endless.round_s * (rounds > 1)), endless.steady_s),
+        "ramp": climb(samples, seen.finals, endless) if wanted.ramp else [],
         "partials": seen.partials,
         "stalled": groups.stalled,
         "ledger_s": {

@@ -207,6 +207,7 @@ def soak(
     rooms: Annotated[int, typer.Option(min=1, help="Rooms at once.")] = 6,
     scenario: Annotated[str, typer.Option(help="A bundled scenario's name, or a file.")] = "platform",
     kind: Annotated[str, typer.Option(help="Broker: apache or embedded.")] = "apache",
+    ramp: Annotated[bool, typer.Option("--ramp", help="Open the rooms one by one: how many can be carried?")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the result, with every sample, as JSON here.")] = None,
     json_output: Json = False,
 ) -> None:
@@ -220,7 +221,7 @@ def soak(
         raise Failure(f"--kind is {kind!r}; give apache or embedded", 2)
     chosen: Kind = "apache" if kind == "apache" else "embedded"
     try:
-        result = run(measure(Wanted(minutes, rooms, scenario, chosen), settings_from()))
+        result = run(measure(Wanted(minutes, rooms, scenario, chosen, ramp), settings_from()))
     except (ScenarioError, ServiceFailed) as problem:
         raise Failure(str(problem)) from None
     _report(result, table, json_output, out)

@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 
 from deploy.board import percentile
+from loadtest.endless import Endless
 
 ROW_S = 600.0
+STEP_S = 60.0
+MOST_LATE = 0.1
+"""A ramp's minute is carried while of the finals at most this share begin after their deadline…"""
+MOST_LAG_S = 5.0
+"""…none waits so long that it would be deferred, and none is."""
 COLUMNS = (
     *("minutes", "memory MiB", "most", "cores: worker", "broker", "replayer"),
     *("lag s: segment most", "listen p50", "p95", "most", "judge most", "behind: chunks", "utterances"),
@@ -111,6 +117,20 @@ def _row(samples: Sequence[Sample], late_s: list[float]) -> dict[str, Any]:
     }
 
 
+def climb(samples: Sequence[Sample], finals: Sequence[tuple[float, float]], endless: Endless) -> list[dict[str, Any]]:
+    """Rows of a ramp, a minute each: rooms open at its end, what was said a second, and whether it was carried."""
+    rows = []
+    for low in range(0, int(samples[-1].at_s), int(STEP_S)):
+        within = [sample for sample in samples if low <= sample.at_s <= low + STEP_S]
+        row = _row(within, [late for at, late in finals if low <= at < low + STEP_S])
+        if row:
+            rooms = endless.open(low + STEP_S - 1.0)
+            lag_s = row["lag_s"]["listen"]["most"]
+            held = row["late_finals"] <= MOST_LATE and lag_s <= MOST_LAG_S and row["deferred_s"] <= 0.0
+            rows.append({"rooms": rooms, "speech": endless.said(rooms), "held": held} | row)
+    return rows
+
+
 def table(result: dict[str, Any]) -> str:
     """For a terminal."""
     load = f"{result['tracks']} tracks, {result['speech']:.2f} s said a second, {result['steady_s'] / 60.0:.0f} min"
@@ -142,6 +162,18 @@ def table(result: dict[str, Any]) -> str:
             f"{row['deferred_s']:.0f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
+    if result["ramp"]:
+        lines += [
+            "",
+            "| rooms | said s/s | worker cores | finals | p95 s | begun late | lag s | held |",
+            "|" + "---|" * 8,
+        ]
+    for row in result["ramp"]:
+        lines.append(
+            f"| {row['rooms']} | {row['speech']:.2f} | {row['cores']['worker']:.2f} | {row['finals']} | "
+            f"{row['final_p95_s']:.2f} | {row['late_finals']:.1%} | {row['lag_s']['listen']['most']:.1f} | "
+            f"{'yes' if row['held'] else 'no'} |"
+        )
     memory, ledger, duties = result["memory_mib"], result["ledger_s"], result["takedowns"]
     stalled = ", ".join(f"{what} for {seconds:.0f} s" for what, seconds in result["stalled"].items()) or "none"
     lost = ", ".join(f"{reason} {seconds:.1f} s" for reason, seconds in ledger["lost"].items()) or "none"

@@ -20,11 +20,15 @@ REST_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Endless:
-    """``rooms`` rooms of a scenario, each played ``rounds`` times."""
+    """``rooms`` rooms of a scenario, each played ``rounds`` times, begun one after another within ``spread_s``.
+
+    ``spread_s`` 0: within a round.
+    """
 
     scenario: Scenario
     rooms: int
     rounds: int
+    spread_s: float = 0.0
 
     @property
     def round_s(self) -> float:
@@ -44,13 +48,16 @@ class Endless:
     @property
     def speech(self) -> float:
         """Seconds that are said in a second, over all rooms."""
-        lines = [
-            line
-            for room in self.scenario.scaled(self.rooms).rooms
-            for each in room.speakers
-            for line in each.utterances
-        ]
-        return sum(line.duration_ms for line in lines) / 1000.0 / self.round_s
+        return self.said(self.rooms)
+
+    def said(self, rooms: int) -> float:
+        """Seconds that are said in a second in the first so many rooms."""
+        speakers = [each for room in self.scenario.scaled(self.rooms).rooms[:rooms] for each in room.speakers]
+        return sum(line.duration_ms for each in speakers for line in each.utterances) / 1000.0 / self.round_s
+
+    def open(self, at_s: float) -> int:
+        """How many rooms have begun."""
+        return min(self.rooms, 1 + int(at_s * self.rooms / (self.spread_s or self.round_s)))
 
     def round(self, number: int) -> Scenario:
         """The rooms of one round; what is due in them is due in each."""
@@ -68,7 +75,7 @@ class Endless:
 
     def _room(self, index: int, recorded: Sequence[Sequence[Timed]]) -> Iterator[Timed]:
         copy, kind = divmod(index, len(recorded))
-        begin_ms = 1000.0 * self.round_s * index / self.rooms
+        begin_ms = 1000.0 * (self.spread_s or self.round_s) * index / self.rooms
         for number in range(self.rounds):
             ending = f"{f'-c{copy + 1}' if copy else ''}-r{number}"
             shift_ms = begin_ms + 1000.0 * self.round_s * number

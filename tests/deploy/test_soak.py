@@ -55,7 +55,7 @@ def test_what_comes_before_the_warm_up_does_not_count() -> None:
 
 def test_the_table_has_a_row_for_ten_minutes_and_says_what_stood_still() -> None:
     result = summary([sample(t) for t in range(0, 1800, 10)], [(700.0, 1.0)], 600.0, 1800.0)
-    result |= {"rooms": 6, "scenario": "platform", "tracks": 30, "speech": 2.5, "steady_s": 1800.0}
+    result |= {"rooms": 6, "scenario": "platform", "ramp": [], "tracks": 30, "speech": 2.5, "steady_s": 1800.0}
     result |= {"broker": "apache", "cores": 2, "stalled": {"judge: voice.findings 3": 75.0}}
     result["ledger_s"] = {"received": 100.0, "under_way": 0.0, "deferred": 1.5, "lost": {"undecodable": 2.0}}
     result["takedowns"] = {"due": 3, "found": 2, "wrong": 0}
