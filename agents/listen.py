@@ -200,8 +200,10 @@ class Listen(Stage):
         self._skip(lambda work: not work.item.utterance.final and now_s - work.added_at > PARTIAL_PATIENCE_S)
         self._defer(now_s)
         free = self._free(now_s)
-        queue = self._shares.turns(_pending(work, self._memory.at_risk(work.item.utterance, now_s)) for work in free)
-        if readiness(queue, int(now_s * 1000.0), self._limits) not in ("full", "due"):
+        turns = self._shares.turns(_pending(work, self._memory.at_risk(work.item.utterance, now_s)) for work in free)
+        queue = self._shares.company(turns)
+        # While others wait for a batch of their own, this one does not wait for company.
+        if len(queue) == len(turns) and readiness(queue, int(now_s * 1000.0), self._limits) not in ("full", "due"):
             return []
         planned = plan(queue, self._limits)
         self._shares.charge(planned)

@@ -8,7 +8,7 @@ Capacity that nobody else wants goes to whoever does: an order of turns leaves n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from models.speech.batching import Batch, BatchLimits, Pending, urgency
@@ -44,6 +44,20 @@ class FairShares:
                 given.append(replace(item, turn=turn + later))
                 turn += self._cost(item)
         return given
+
+    def company(self, given: Sequence[Pending]) -> list[Pending]:
+        """Of what waits, with its turns, what may be in the next batch: nothing of tenants who fill some of their own.
+
+        A seat in another's batch gains them nothing and makes the other wait for a longer one; and in a batch of
+        partials it is a partial that is heard while finals of theirs wait.
+        """
+        seconds: dict[str, float] = {}
+        for item in given:
+            seconds[item.tenant] = seconds.get(item.tenant, 0.0) + self._cost(item)
+        leader = min(given, key=urgency).tenant if given else ""
+        return [
+            item for item in given if item.tenant == leader or seconds[item.tenant] <= self._limits.max_padded_seconds
+        ]
 
     def charge(self, batch: Batch) -> None:
         """Note that a batch planned from the latest turns is given out: the first of it sets the time."""

@@ -41,7 +41,7 @@ def order(shares: FairShares, queue: list[Pending], limits: BatchLimits) -> list
     """Who is served when, if nobody else comes."""
     served: list[str] = []
     while queue:
-        batch = plan(shares.turns(queue), limits)
+        batch = plan(shares.company(shares.turns(queue)), limits)
         shares.charge(batch)
         served += batch.ids
         queue = [item for item in queue if item.id not in batch.ids]
@@ -99,6 +99,27 @@ def test_a_tenant_is_not_held_up_by_what_it_was_given_while_nobody_else_asked() 
     shares.turns([])
     served = order(shares, [one("b0", "b", due=1), one("b1", "b", due=3), one("a0", "a", due=2)], single)
     assert served == ["b0", "a0", "b1"]
+
+
+@given(waiting)
+def test_company_keeps_the_leader_and_all_that_is_his(queue: list[Pending]) -> None:
+    given_turns = FairShares(LIMITS).turns(queue)
+    company = FairShares(LIMITS).company(given_turns)
+    leader = min(given_turns, key=urgency)
+    assert min(company, key=urgency) == leader
+    assert [item for item in company if item.tenant == leader.tenant] == [
+        item for item in given_turns if item.tenant == leader.tenant
+    ]
+
+
+def test_who_fills_batches_of_his_own_takes_no_seat_in_those_of_others() -> None:
+    shares = FairShares(LIMITS)
+    little = [one("b0", "b", seconds=2.0, due=-1), one("c0", "c", seconds=2.0)]
+    some, many = [one(f"a{n}", "a", seconds=2.0) for n in range(2)], [one(f"a{n}", "a", seconds=2.0) for n in range(8)]
+    assert {item.id for item in shares.company(shares.turns(little + some))} == {"b0", "c0", "a0", "a1"}
+    assert {item.id for item in shares.company(shares.turns(little + many))} == {"b0", "c0"}
+    assert {item.tenant for item in shares.company(shares.turns(many))} == {"a"}
+    assert shares.company([]) == []
 
 
 def test_rooms_at_risk_come_first_in_their_tenant_and_do_not_push_another_back() -> None:

@@ -69,8 +69,9 @@ def serve(
                 waiting.remove(item)
         lane = min(range(LANES), key=free_at.__getitem__)
         if waiting and free_at[lane] <= now_ms:
-            queue = shares.turns(waiting) if fair else waiting
-            if readiness(queue, now_ms, limits) in ("full", "due"):
+            turns = shares.turns(waiting) if fair else waiting
+            queue = shares.company(turns) if fair else turns
+            if len(queue) < len(turns) or readiness(queue, now_ms, limits) in ("full", "due"):
                 batch = plan(queue, limits)
                 if fair:
                     shares.charge(batch)
