@@ -1,14 +1,11 @@
 """An hour and more of sound without words, in two halves: one to fit the guard on, one to judge it by.
 
-Made sounds differ between the halves by their seed, found ones by their packages. Packages that are not installed are
-left out; `missing` names them.
+The halves share nothing: neither what makes a sound, nor a package, nor a song or a singer. Packages and synthesisers
+that are not installed are left out; `missing` names them.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,32 +16,45 @@ from numpy.typing import NDArray
 
 from loadtest import clips
 from loadtest.clips import RATE, Pcm
-from loadtest.nonspeech import rooms, voice
+from loadtest.nonspeech import outside, rooms, songs, voice
+from loadtest.nonspeech.songs import Singer
 from loadtest.voices import degrade
 
 Half = Literal["fit", "judge"]
 Random = np.random.Generator
+Made = Mapping[str, tuple[float, Callable[[float, Random], NDArray[np.float64]]]]
 CLIP_S: Final = 30.0
-SEEDS: Final[Mapping[Half, int]] = {"fit": 1, "judge": 2}
+SEEDS: Final[Mapping[Half, int]] = {"fit": 1, "judge": 3}
 
-MADE: Final[Mapping[str, tuple[float, Callable[[float, Random], NDArray[np.float64]]]]] = {
-    "silence": (2.0, lambda seconds, random: random.standard_normal(int(seconds * RATE)) * 1e-4),
-    "noise": (4.0, rooms.noise),
-    "hum and fan": (3.0, rooms.hum),
-    "keyboard": (4.0, rooms.keyboard),
-    "knocks and claps": (2.0, rooms.knocks),
-    "tones": (2.0, rooms.tones),
-    "breath": (4.0, voice.breathing),
-    "laughter": (7.0, voice.laughter),
-    "music": (4.0, rooms.music),
-    "singing": (10.0, voice.singing),
+MADE: Final[Mapping[Half, Made]] = {
+    "fit": {
+        "silence": (2.0, lambda seconds, random: random.standard_normal(int(seconds * RATE)) * 1e-4),
+        "noise": (4.0, rooms.noise),
+        "hum and fan": (3.0, rooms.hum),
+        "keyboard": (4.0, rooms.keyboard),
+        "knocks and claps": (2.0, rooms.knocks),
+        "tones": (2.0, rooms.tones),
+        "breath": (4.0, voice.breathing),
+        "laughter": (7.0, voice.laughter),
+        "music": (4.0, rooms.music),
+        "singing": (10.0, voice.singing),
+    },
+    "judge": {
+        "rain and wind": (4.0, outside.rain),
+        "engines": (3.0, outside.engine),
+        "applause": (3.0, outside.applause),
+        "dishes": (3.0, outside.dishes),
+        "whistling": (4.0, voice.whistling),
+        "humming": (5.0, voice.humming),
+        "sobbing": (5.0, voice.sobbing),
+    },
 }
 """Minutes of each kind, and what makes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Files of a Debian package without speech; at most ``minutes`` of them are used."""
+    """Files of a Debian package without speech, chosen by their names; at most ``minutes`` of them are used."""
 
     name: str
     kind: str
@@ -53,14 +63,13 @@ class Package:
 
 
 _GAMES: Final = "/usr/share/games/"
+_DROID: Final = "/usr/share/freedroidrpg/data/sound/"
 FOUND: Final[Mapping[Half, tuple[Package, ...]]] = {
     "fit": (
         Package("frozen-bubble-data", "found music and effects", _GAMES + "frozen-bubble/snd/*.ogg", 8.0),
         Package("sound-theme-freedesktop", "found effects", "/usr/share/sounds/freedesktop/stereo/[b-z]*.oga", 2.0),
         Package("fretsonfire-songs-sectoid", "found music", _GAMES + "fretsonfire/data/songs/sectoid/*/song.ogg", 6.0),
         Package("singularity-music", "found music", _GAMES + "singularity/music/*.ogg", 6.0),
-    ),
-    "judge": (
         Package("asc-music", "found music", _GAMES + "asc/music/*.mp3", 4.0),
         Package("ardentryst", "found music", _GAMES + "ardentryst/Music/*.ogg", 4.0),
         Package("fillets-ng-data", "found music", _GAMES + "fillets-ng/music/*.ogg", 4.0),
@@ -69,22 +78,93 @@ FOUND: Final[Mapping[Half, tuple[Package, ...]]] = {
         Package("teeworlds-data", "found effects", _GAMES + "teeworlds/data/audio/[fhsw]*.wv", 3.0),
         Package("sonic-pi-samples", "found effects", "/usr/share/sonic-pi/samples/*.flac", 3.0),
     ),
+    "judge": (
+        Package("hyperrogue-music", "found music", "/usr/share/hyperrogue/music/*.ogg", 5.0),
+        Package("asterisk-moh-opsound-wav", "found music", "/usr/share/asterisk/moh/*.wav", 4.0),
+        Package("colobot-common-sounds", "found music", _GAMES + "colobot/music/*.ogg", 4.0),
+        Package("freedroidrpg-data", "found music", _DROID + "music/*.ogg", 3.0),
+        Package("wesnoth-1.16-data", "found effects", _GAMES + "wesnoth/1.16/data/core/sounds/*.ogg", 4.0),
+        Package("warmux-data", "found effects", _GAMES + "warmux/sound/default/weapons/*.ogg", 2.0),
+        Package("warmux-data", "found effects", _GAMES + "warmux/sound/default/voices/[di][en]*.ogg", 1.0),
+        Package("freedroidrpg-data", "found effects", _DROID + "effects/*.ogg", 1.5),
+        Package("colobot-common-sounds", "found effects", _GAMES + "colobot/sounds/*.wav", 1.5),
+        Package("oxygen-sounds", "found effects", "/usr/share/sounds/Oxygen-*.ogg", 1.0),
+    ),
 }
 
-SONGS: Final[Mapping[Half, tuple[str, ...]]] = {
+SINGERS: Final[Mapping[Half, tuple[Singer, ...]]] = {
     "fit": (
-        "oh when the saints go marching in i want to be in that number",
-        "row row row your boat gently down the stream merrily merrily life is but a dream",
-        "twinkle twinkle little star how i wonder what you are",
+        Singer("en", "festival", "kal_diphone"),
+        Singer("en", "flite", "slt", 57),
+        Singer("en", "flite", "rms", 45),
+        Singer("en", "espeak", "en-us", 48),
+        Singer("en", "kokoro", "af_heart", 57),
+        Singer("en", "kokoro", "am_fenrir", 45),
+        Singer("zh", "espeak", "cmn", 47),
+        Singer("zh", "kokoro", "zf_xiaoxiao", 57),
+        Singer("zh", "kokoro", "zm_yunxi", 47),
     ),
     "judge": (
-        "should old acquaintance be forgot and never brought to mind",
-        "amazing grace how sweet the sound that saved a wretch like me",
-        "my bonnie lies over the ocean my bonnie lies over the sea",
-        "london bridge is falling down my fair lady",
+        Singer("en", "festival", "ked_diphone"),
+        Singer("en", "flite", "awb", 47),
+        Singer("en", "espeak", "en-gb+f3", 56),
+        Singer("en", "kokoro", "bf_emma", 56),
+        Singer("en", "kokoro", "am_michael", 45),
+        Singer("zh", "espeak", "cmn+f2", 56),
+        Singer("zh", "kokoro", "zf_xiaoni", 57),
+        Singer("zh", "kokoro", "zm_yunyang", 46),
     ),
 }
-"""Words of songs that nobody owns any more, for a synthesiser that sings (Debian's festival)."""
+
+SONGS: Final[Mapping[Half, Mapping[str, tuple[str, ...]]]] = {
+    "fit": {
+        "en": (
+            "oh when the saints go marching in i want to be in that number",
+            "row row row your boat gently down the stream merrily merrily life is but a dream",
+            "twinkle twinkle little star how i wonder what you are",
+            "should old acquaintance be forgot and never brought to mind",
+            "amazing grace how sweet the sound that saved a wretch like me",
+            "my bonnie lies over the ocean my bonnie lies over the sea",
+            "london bridge is falling down my fair lady",
+        ),
+        "zh": (
+            "两 只 老 虎 跑 得 快 一 只 没 有 耳 朵",
+            "好 一 朵 美 丽 的 茉 莉 花 芬 芳 美 丽 满 枝 桠",
+            "小 白 菜 呀 地 里 黄 呀 三 两 岁 呀 没 了 娘 呀",
+        ),
+    },
+    "judge": {
+        "en": (
+            "she will be coming round the mountain when she comes",
+            "in a cavern in a canyon lived a miner and his daughter clementine",
+            "oh susanna don't you cry for me i come from alabama",
+            "swing low sweet chariot coming for to carry me home",
+            "home on the range where the deer and the antelope play",
+        ),
+        "zh": (
+            "长 亭 外 古 道 边 芳 草 碧 连 天",
+            "跑 马 溜 溜 的 山 上 一 朵 溜 溜 的 云",
+            "一 闪 一 闪 亮 晶 晶 满 天 都 是 小 星 星",
+        ),
+    },
+}
+"""Words of songs that nobody owns any more, a note for each."""
+
+VOWELS: Final[Mapping[Half, Mapping[str, tuple[str, ...]]]] = {
+    "fit": {"en": ("la", "ah", "doo"), "zh": ("啊", "啦")},
+    "judge": {"en": ("na", "oh", "hey", "ooh"), "zh": ("哦", "呀", "哎")},
+}
+LAUGHS: Final[Mapping[Half, Mapping[str, tuple[str, ...]]]] = {
+    "fit": {"en": ("ha ha ha ha!", "he he he!", "aaah!", "ugh!"), "zh": ("哈哈哈哈！", "呵呵呵！", "啊！")},
+    "judge": {
+        "en": ("hahaha, ha ha!", "ho ho ho ho!", "hee hee hee!", "ow!", "hmm", "whoa!", "aaargh!"),
+        "zh": ("哈哈，哈哈哈！", "嘿嘿嘿！", "呜呜呜", "哎呀！", "嗯，嗯", "哇！"),
+    },
+}
+"""What singers sing instead of words, and how they laugh and cry."""
+MINUTES_OF_VOWELS: Final = 4.0
+MINUTES_OF_LAUGHS: Final = 4.0
+MINUTES_OF_CHOIR: Final[Mapping[Half, float]] = {"fit": 0.0, "judge": 4.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,19 +178,20 @@ class Clip:
 
 def collection(half: Half, *, scale: float = 1.0) -> Iterator[Clip]:
     """All clips of a half; ``scale`` multiplies the minutes of each kind."""
-    for kind, (minutes, make) in MADE.items():
+    for kind, (minutes, make) in MADE[half].items():
         for number in range(max(1, round(minutes * scale * 60 / CLIP_S))):
             random = np.random.default_rng([SEEDS[half], number, sum(kind.encode())])
             yield Clip(kind, f"{kind} {number}", _played(make(CLIP_S, random), random, quiet=kind == "silence"))
     for package in FOUND[half]:
         yield from found(package, half, scale)
-    yield from songs(half, scale)
+    yield from sung(half, scale)
 
 
 def missing(half: Half) -> list[str]:
-    """Packages that this machine lacks."""
+    """Packages and synthesisers that this machine lacks."""
     lacking = [package.name for package in FOUND[half] if not _files(package.pattern)]
-    return sorted({*lacking, *([] if shutil.which("text2wave") else ["festival"])})
+    lacking += [singer.lacking for singer in SINGERS[half] if singer.lacking]
+    return sorted({*lacking, *(songs.choir_lacking() if MINUTES_OF_CHOIR[half] else ())})
 
 
 def found(package: Package, half: Half, scale: float) -> Iterator[Clip]:
@@ -130,33 +211,32 @@ def found(package: Package, half: Half, scale: float) -> Iterator[Clip]:
         turn += 1
 
 
-def songs(half: Half, scale: float) -> Iterator[Clip]:
-    """Festival sings the songs of a half, at several pitches; nothing where it is not installed."""
-    if shutil.which("text2wave") is None:
-        return
-    for take in range(max(1, round(4 * scale))):
-        for number, words in enumerate(SONGS[half]):
-            random = np.random.default_rng([SEEDS[half], take, number])
-            yield Clip("sung words", f"song {take}-{number}", _played(_sung(words, random), random))
+def sung(half: Half, scale: float) -> Iterator[Clip]:
+    """What singers sing, with words and without, and how they laugh; a choir."""
+    singers = [singer for singer in SINGERS[half] if not singer.lacking]
+    speakers = [singer for singer in singers if singer.engine != "festival"]
+    for place, singer in enumerate(singers):
+        for number, words in enumerate(SONGS[half][singer.language][: max(1, round(5 * scale))]):
+            random = np.random.default_rng([SEEDS[half], place, number])
+            yield _clip("sung words", f"{singer.voice} {number}", songs.sing(words.split(), singer, random), random)
+    for place, singer in enumerate(speakers):
+        share = scale / len(speakers)
+        for number in range(max(1, round(share * MINUTES_OF_VOWELS * 60 / 15.0))):
+            random = np.random.default_rng([SEEDS[half], place, number, 1])
+            vowels = [str(vowel) for vowel in random.choice(VOWELS[half][singer.language], 20)]
+            yield _clip("sung vowels", f"{singer.voice} {number}", songs.sing(vowels, singer, random), random)
+        for number in range(max(1, round(share * MINUTES_OF_LAUGHS * 60 / CLIP_S))):
+            random = np.random.default_rng([SEEDS[half], place, number, 2])
+            sounds = songs.laugh(LAUGHS[half][singer.language], singer, CLIP_S, random)
+            yield _clip("spoken laughs and cries", f"{singer.voice} {number}", sounds, random)
+    if MINUTES_OF_CHOIR[half] and not songs.choir_lacking():
+        for number in range(max(1, round(scale * MINUTES_OF_CHOIR[half] * 60 / CLIP_S))):
+            random = np.random.default_rng([SEEDS[half], number, 3])
+            yield _clip("sampled choir", f"choir {number}", songs.choir(CLIP_S, random), random)
 
 
-def _sung(words: str, random: Random) -> NDArray[np.float64]:
-    notes, degree = [], int(random.integers(0, 4))
-    scale = ("G3", "A3", "B3", "C4", "D4", "E4", "F4", "G4")
-    for word in words.split():
-        degree = int(np.clip(degree + random.integers(-2, 3), 0, len(scale) - 1))
-        beats = random.choice([0.4, 0.6, 0.9])
-        notes.append(f'<PITCH NOTE="{scale[degree]}"><DURATION BEATS="{beats}">{word}</DURATION></PITCH>')
-    song = (
-        '<?xml version="1.0"?>\n<!DOCTYPE SINGING PUBLIC "-//SINGING//DTD SINGING mark up//EN" '
-        f'"Singing.v0_1.dtd" []>\n<SINGING BPM="{int(random.integers(50, 90))}">{"".join(notes)}</SINGING>\n'
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        score, sound = Path(folder) / "song.xml", Path(folder) / "song.wav"
-        score.write_text(song, encoding="utf-8")
-        program = shutil.which("text2wave") or "text2wave"
-        subprocess.run([program, "-mode", "singing", str(score), "-o", str(sound)], check=True, capture_output=True)  # noqa: S603 - fixed program, own file
-        return clips.read(sound).astype(np.float64)
+def _clip(kind: str, name: str, wave: NDArray[np.float64], random: Random) -> Clip:
+    return Clip(kind, name, _played(wave, random))
 
 
 def _played(wave: NDArray[np.float64], random: Random, *, quiet: bool = False) -> Pcm:

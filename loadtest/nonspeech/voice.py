@@ -1,8 +1,8 @@
-"""A wordless human voice by formula: singing, laughter, breath, screams. Float64, 16 kHz, deterministic by generator.
+"""A wordless human voice by formula: singing, laughter, sobs, breath, whistling, screams. Float64, 16 kHz.
 
 Source and filter (Fant 1960): harmonics of a gliding fundamental, weighted by the resonances of a vocal tract; breath
 is noise through the same resonances. Formants are mean male values (Peterson and Barney 1952), scaled by the length of
-the tract. Nothing in here says words: syllables are vowels and hums.
+the tract. Nothing in here says words: syllables are vowels and hums. Deterministic by generator.
 """
 
 from __future__ import annotations
@@ -107,6 +107,67 @@ def scream(seconds: float, random: Random) -> Wave:
     rough = 1 + 0.7 * np.sin(2 * np.pi * np.cumsum(random.uniform(40, 110) * np.ones(len(time))) / RATE)
     noise = 0.15 * random.standard_normal(len(wave)) * np.std(wave)
     return _fade(np.tanh(1.5 * (wave * rough + noise) / max(float(np.std(wave)), 1e-9)))
+
+
+def humming(seconds: float, random: Random) -> Wave:
+    """Humming with the mouth shut: slow notes bound to one another, no attack, much air."""
+    tract, low = random.uniform(0.95, 1.25), random.uniform(47, 64)
+    parts: list[Wave] = []
+    made = 0.0
+    while made < seconds:
+        steps = np.cumsum(random.integers(-2, 3, int(random.integers(3, 8))))
+        lengths = [max(6, int(random.uniform(0.3, 1.2) * RATE / _HOP)) for _ in steps]
+        semitones = np.concatenate([np.full(frames, low + step) for step, frames in zip(steps, lengths, strict=True)])
+        glide = np.convolve(np.pad(semitones, 10, mode="edge"), np.ones(21) / 21, mode="valid")
+        glide += 0.1 * np.sin(2 * np.pi * 5.5 * np.arange(len(glide)) * _HOP / RATE)
+        voiced = _voiced(440.0 * 2 ** ((glide - 69) / 12), _track(["m"] * len(glide), tract), tilt=1.8)
+        parts += [_fade(voiced, 80.0), 0.1 * breath(random.uniform(0.3, 0.8), random, tract=tract)]
+        made += (len(parts[-2]) + len(parts[-1])) / RATE
+    return _exactly(np.concatenate(parts), seconds)
+
+
+def sobbing(seconds: float, random: Random) -> Wave:
+    """Crying: wails that rise and fall, broken by quick breaths in (Provine 2012)."""
+    parts: list[Wave] = []
+    made = 0.0
+    while made < seconds:
+        tract, pitch = random.uniform(1.0, 1.4), random.uniform(250, 500)
+        frames = int(random.uniform(0.4, 1.6) * RATE / _HOP)
+        arc = np.interp(np.linspace(0, 1, frames), [0, 0.25, 1], [0.85, 1.15, 0.7])
+        shake = 1 + 0.03 * np.sin(2 * np.pi * random.uniform(6, 9) * np.arange(frames) * _HOP / RATE)
+        vowels = [str(random.choice(["a", "e", "u"]))] * frames
+        wail = _voiced(pitch * arc * shake, _track(vowels, tract), tilt=random.uniform(0.9, 1.4))
+        parts.append(_fade(wail, 60.0))
+        for _ in range(int(random.integers(1, 4))):
+            parts += [_fade(0.2 * breath(random.uniform(0.1, 0.25), random, tract=tract)), np.zeros(int(0.08 * RATE))]
+        parts.append(np.zeros(int(random.uniform(0.1, 0.8) * RATE)))
+        made = sum(map(len, parts)) / RATE
+    return _exactly(np.concatenate(parts), seconds)
+
+
+def whistling(seconds: float, random: Random) -> Wave:
+    """Whistling through the lips: one sine from 600 to 2400 Hz on a tune, with air around it."""
+    frames = int(seconds * RATE / _HOP) + 1
+    pitch, semitones = random.uniform(76, 88), np.zeros(0)
+    while len(semitones) < frames:
+        pitch = float(np.clip(pitch + random.integers(-3, 4), 74, 98))
+        semitones = np.append(semitones, np.full(int(random.uniform(0.15, 0.8) * RATE / _HOP), pitch))
+    glide = np.convolve(np.pad(semitones[:frames], 7, mode="edge"), np.ones(15) / 15, mode="valid")
+    f0 = np.interp(np.arange(int(seconds * RATE)) / _HOP, np.arange(frames), 440.0 * 2 ** ((glide - 69) / 12))
+    gate = np.interp(np.arange(len(f0)), *_blown(len(f0), random))
+    tone = np.sin(2 * np.pi * np.cumsum(f0) / RATE)
+    return np.asarray(gate * tone + (0.02 + 0.05 * gate) * random.standard_normal(len(f0)))
+
+
+def _blown(size: int, random: Random) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points of a level that is on for a breath of 2 to 5 s and off for half a second."""
+    at, level, now = [0.0], [0.0], 0.0
+    while now < size:
+        begin, end = now + 0.05 * RATE, now + random.uniform(2, 5) * RATE
+        at += [begin, end - 0.05 * RATE, end, end + 0.5 * RATE]
+        level += [1.0, 0.9, 0.0, 0.0]
+        now = end + 0.5 * RATE
+    return np.array(at), np.array(level)
 
 
 def _phrase(notes: list[tuple[float, float]], tract: float, random: Random) -> Wave:

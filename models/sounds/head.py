@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from models.heads import Assessment
 from models.sounds.aed import Aed, AedMissingError
 from models.sounds.loud import LoudLimits, disruptions
+from models.sounds.melody import melody
+from models.sounds.pitch import contour
 from models.sounds.unspoken import unspoken
 
 _PARTIAL_SAMPLES = 5 * 16_000
@@ -39,8 +41,9 @@ class SoundsHead:
     def assess(self, samples: NDArray[np.int16], *, partial: bool, speech_seconds: float | None) -> Assessment:
         """Return the sound events; of a partial, only whether it is singing or music."""
         wave = samples.astype(np.float32) / np.float32(32768.0)
-        kinds = None if self._aed is None else self._aed.hear(wave[-_PARTIAL_SAMPLES:] if partial else wave)
-        verdict = None if kinds is None else unspoken(kinds.shares)
+        looked_at = wave[-_PARTIAL_SAMPLES:] if partial else wave
+        kinds = None if self._aed is None else self._aed.hear(looked_at)
+        verdict = None if kinds is None else unspoken(kinds.shares, melody(contour(looked_at)))
         if partial:
             return Assessment(unspoken=verdict)
         events = [] if kinds is None else kinds.events()

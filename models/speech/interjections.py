@@ -23,8 +23,11 @@ _OTHERS = (
     r"|아?([하흐히허호])\4+|([아어으])\5*|음+"
 )
 _SOUND = re.compile(f"{_CHINESE}|{_OTHERS}|{_LATIN}")
-_SYLLABLE = re.compile(r"(?P<laugh>h[aeio]|hu)|[bdfhlmnprtw](?:a|ee|oo)h?|dum|shush|beep|ding")
-"""What is a sound when it is all that is said: a laugh from twice on, any other three times."""
+_SYLLABLE = re.compile(r"(?P<laugh>h[aeio]|hu)|[fln]a|[bdw]oo|[pw]ee|dum|shush|beep|ding")
+"""What is a sound when it is all that is said: a laugh from twice on, any other three times.
+
+"da da da" is not among them, nor what else Mandarin words sound like: a recogniser writes so for 打打打.
+"""
 _RUNS = re.compile(r"[^\W\u2e80-\uffff]+|[\u2e80-\uffff]+")
 
 

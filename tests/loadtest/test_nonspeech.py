@@ -7,15 +7,17 @@ import pytest
 
 from loadtest import bench_guard
 from loadtest.clips import RATE
-from loadtest.nonspeech import collection, rooms, voice
+from loadtest.nonspeech import collection, outside, rooms, songs, voice
 from loadtest.nonspeech.collection import Clip, Package, found
+from loadtest.nonspeech.songs import Singer
 from models.heads import Assessment
 from models.speech import SpeechJob, SpeechResult
 from tests.support.samples import T0_MS
 
 MAKERS = [
     voice.singing, voice.laughter, voice.breathing, voice.scream, rooms.noise, rooms.hum, rooms.keyboard, rooms.knocks,
-    rooms.tones, rooms.music, rooms.blast,
+    rooms.tones, rooms.music, rooms.blast, voice.humming, voice.sobbing, voice.whistling, outside.rain, outside.engine,
+    outside.applause, outside.dishes,
 ]  # fmt: skip
 
 
@@ -39,32 +41,63 @@ def test_singing_has_a_pitch_and_laughter_bouts():
     assert len(onsets) >= 4
 
 
-def test_the_halves_share_no_made_sound_and_no_package(monkeypatch):
+def test_a_half_is_made_of_its_own_sounds(monkeypatch):
+    made = {"fit": {"noise": (1.0, rooms.noise), "tones": (0.5, rooms.tones)}, "judge": {"rain": (0.5, outside.rain)}}
+    monkeypatch.setattr(collection, "MADE", made)
     monkeypatch.setattr(collection, "FOUND", {"fit": (), "judge": ()})
-    monkeypatch.setattr(collection, "MADE", {"noise": (1.0, rooms.noise), "tones": (0.5, rooms.tones)})
-    monkeypatch.setattr(collection, "songs", lambda half, scale: iter(()))
-    fit, judge = (list(collection.collection(half)) for half in ("fit", "judge"))
-    assert [clip.name for clip in fit] == ["noise 0", "noise 1", "tones 0"] == [clip.name for clip in judge]
-    for one, other in zip(fit, judge, strict=True):
-        assert len(one.samples) == 30 * RATE
-        assert not np.array_equal(one.samples, other.samples)
+    monkeypatch.setattr(collection, "sung", lambda half, scale: iter(()))
+    assert [clip.name for clip in collection.collection("judge")] == ["rain 0"]
+    fit = list(collection.collection("fit"))
+    assert [clip.name for clip in fit] == ["noise 0", "noise 1", "tones 0"]
+    assert {len(clip.samples) for clip in fit} == {30 * RATE}
 
 
-def test_packages_and_songs_are_on_one_side_only():
-    fit, judge = ({package.pattern for package in collection.FOUND[half]} for half in ("fit", "judge"))
-    assert not fit & judge
-    assert not set(collection.SONGS["fit"]) & set(collection.SONGS["judge"])
-    minutes = sum(m for m, _ in collection.MADE.values()) + sum(p.minutes for p in collection.FOUND["judge"])
-    assert minutes >= 60
+def _sources(half):
+    sounds = [said for table in (collection.VOWELS, collection.LAUGHS) for said in table[half].values()]
+    return {
+        "makers": {make for _, make in collection.MADE[half].values()},
+        "packages": {package.name for package in collection.FOUND[half]},
+        "singers": {(singer.engine, singer.voice) for singer in collection.SINGERS[half]},
+        "songs": {song for songs in collection.SONGS[half].values() for song in songs},
+        "sounds": {sound for said in sounds for sound in said},
+    }
 
 
-def test_a_package_that_is_not_there_is_named_and_left_out(monkeypatch, tmp_path):
+def test_the_halves_share_nothing():
+    fit, judge = _sources("fit"), _sources("judge")
+    for kind, of_fit in fit.items():
+        assert of_fit
+        assert judge[kind]
+        assert not of_fit & judge[kind]
+
+
+def test_the_judging_half_is_an_hour():
+    made = sum(minutes for minutes, _ in collection.MADE["judge"].values())
+    found = sum(package.minutes for package in collection.FOUND["judge"])
+    sung = collection.MINUTES_OF_VOWELS + collection.MINUTES_OF_LAUGHS + collection.MINUTES_OF_CHOIR["judge"]
+    assert made + found + sung >= 60
+
+
+def test_what_is_not_there_is_named_and_left_out(monkeypatch, tmp_path):
     lacking = Package("no-such-data", "found music", str(tmp_path / "*.ogg"), 1.0)
-    monkeypatch.setattr(collection, "FOUND", {"fit": (lacking,), "judge": ()})
+    monkeypatch.setattr(collection, "FOUND", {"fit": (), "judge": (lacking,)})
     monkeypatch.setattr("shutil.which", lambda program: None)
-    assert collection.missing("fit") == ["festival", "no-such-data"]
-    assert list(found(lacking, "fit", 1.0)) == []
-    assert list(collection.songs("fit", 1.0)) == []
+    monkeypatch.delenv("ROOMWARDEN_KOKORO_VOICES", raising=False)
+    names = collection.missing("judge")
+    assert {"no-such-data", "fluidsynth", "festival with ked_diphone", "flite", "espeak-ng"} <= set(names)
+    assert any(name.startswith("kokoro (") for name in names)
+    assert list(found(lacking, "judge", 1.0)) == []
+    assert list(collection.sung("judge", 1.0)) == []
+
+
+def test_a_singer_sings_each_word_on_a_note(monkeypatch):
+    singer = Singer("en", "flite", "slt", 57)
+    monkeypatch.setattr(songs, "say", lambda text, singer: voice.singing(0.3, np.random.default_rng(len(text))))
+    song = songs.sing(["row", "row", "row", "your", "boat"], singer, np.random.default_rng(0))
+    assert len(song) > 5 * 0.3 * RATE
+    assert np.abs(song).max() == pytest.approx(1.0)
+    laughed = songs.laugh(("ha", "hee"), singer, 4.0, np.random.default_rng(0))
+    assert len(laughed) == 4 * RATE
 
 
 class Believer:

@@ -16,6 +16,7 @@ from loadtest.voices import degrade
 from models.sounds.aed import Aed, AedMissingError
 from models.sounds.head import SoundsHead
 from models.sounds.loud import disruptions, shape
+from models.sounds.melody import Melody
 from models.sounds.spans import stretches
 from models.sounds.unspoken import unspoken
 
@@ -124,12 +125,37 @@ def test_too_short_for_a_frame_is_nothing():
     ],
 )
 def test_what_nobody_talks_in(speech_share, singing, music, said):
-    assert unspoken({"speech": speech_share, "singing": singing, "music": music}) == said
+    assert unspoken({"speech": speech_share, "singing": singing, "music": music}, Melody()) == said
+
+
+@pytest.mark.parametrize(
+    ("speech_share", "held", "notes", "span", "said"),
+    [
+        (1.0, 0.3, 4, 5.0, "singing"),  # a tune, though its words sound spoken
+        (1.0, 0.2, 4, 5.0, None),  # talk that holds a vowel now and then
+        (1.0, 0.3, 2, 5.0, None),
+        (1.0, 0.7, 2, 2.0, "singing"),
+        (1.0, 0.9, 6, 0.5, None),  # a voice that drones
+        (0.6, 0.9, 1, 0.0, "singing"),  # one long note
+        (0.6, 0.9, 6, 0.2, None),  # several, but all on one pitch
+    ],
+)
+def test_a_tune_is_singing_whatever_else_is_heard(speech_share, held, notes, span, said):
+    shares = {"speech": speech_share, "singing": 0.0, "music": 0.0}
+    assert unspoken(shares, Melody(held, notes, span)) == said
+    assert unspoken(shares | {"music": 0.5}, Melody(held, notes, span)) is None  # the notes may be the instruments'
+
+
+def test_a_voice_that_a_machine_puts_on_one_note_is_heard():
+    shares = {"speech": 0.1, "singing": 0.8, "music": 0.0}
+    assert unspoken(shares, Melody(0.8, 5, 0.1)) is None
+    assert unspoken(shares, Melody(0.8, 5, 3.0)) == "singing"
+    assert unspoken(shares | {"music": 0.8}, Melody(0.8, 5, 0.1)) == "singing"  # a drone of instruments
 
 
 @given(st.floats(0.3, 1), st.floats(0, 1), st.floats(0, 1))
 def test_whoever_talks_for_a_third_of_the_time_is_heard(speech_share, singing, music):
-    assert unspoken({"speech": speech_share, "singing": singing, "music": music}) is None
+    assert unspoken({"speech": speech_share, "singing": singing, "music": music}, Melody()) is None
 
 
 def test_music_is_music_and_its_words_are_withheld(head):

@@ -21,9 +21,9 @@ SOUNDS = [
 ]  # fmt: skip
 
 WORDS = [
-    "ha ha, you are next", "no no no", "go go go", "die die die", "me me me", "hi", "he", "ho", "la", "a", "em", "mum",
-    "yo yo", "he he said", "hm hate", "aha now", "滚滚滚", "杀杀杀", "好", "你好", "啦", "滴滴", "哈哈你去死",
-    "啊我要杀了你", "呵呵，滚吧", "はい", "いいえ",
+    "ha ha, you are next", "no no no", "go go go", "die die die", "me me me", "hi", "he", "ho", "la", "da da da", "a",
+    "em", "mum", "yo yo", "he he said", "hm hate", "aha now", "滚滚滚", "杀杀杀", "好", "你好", "啦", "滴滴",
+    "哈哈你去死", "啊我要杀了你", "呵呵，滚吧", "はい", "いいえ",
 ]  # fmt: skip
 
 
