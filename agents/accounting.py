@@ -8,7 +8,7 @@ from typing import Literal
 from streams import records
 from streams.identifiers import coverage_id
 
-SHED = frozenset({"partials-skipped", "no-second-pass", "no-word-times", "no-sounds", "no-synthetic"})
+SHED = frozenset({"partials-skipped", "no-second-pass", "no-word-times", "no-near-misses", "no-sounds", "no-synthetic"})
 """What is left out for want of capacity, as findings name it in ``degraded``."""
 
 

@@ -40,9 +40,15 @@ def finding_of(
         ),
         stable=list(spans(before, result.text)) if before and result.text else [],
         alternatives=[] if result.guard else [other.text for other in result.alternatives],
+        log_ratios=_log_ratios(result),
         synthetic=records.Synthetic(status=utterance.synthetic_status),
         declared_synthetic=utterance.declared_synthetic,
         models=dict(models),
         degraded=list(degraded),
         stages=records.Stages(captured_ms=utterance.end_ms, segmented_ms=utterance.segmented_ms, listened_ms=now_ms),
     )
+
+
+def _log_ratios(result: SpeechResult) -> list[float | None]:
+    ratios = [None if other.log_ratio is None else round(other.log_ratio, 2) for other in result.alternatives]
+    return ratios if not result.guard and any(ratio is not None for ratio in ratios) else []

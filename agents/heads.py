@@ -83,7 +83,9 @@ def complete(finding: records.Finding, assessment: Assessment) -> records.Findin
     if assessment == NOTHING:
         return finding
     if assessment.unspoken and not finding.guard:
-        finding = msgspec.structs.replace(finding, transcript="", alternatives=[], guard=assessment.unspoken)
+        finding = msgspec.structs.replace(
+            finding, transcript="", alternatives=[], log_ratios=[], guard=assessment.unspoken
+        )
     return msgspec.structs.replace(
         finding,
         synthetic=_record(assessment.synthetic, finding.synthetic.status),

@@ -19,6 +19,7 @@ from agents.heads import Heads, Pressure, complete
 from agents.lenience import LenienceWatch
 from agents.memory import REMEMBERED, Memory
 from agents.pointing import Pointing
+from agents.rehearing import Rehearing
 from agents.stage import Stage
 from models.deferral import Lenience
 from models.heads import NOTHING, Assessment
@@ -74,6 +75,7 @@ class Listen(Stage):
         self.recogniser = recogniser
         self.heads = Heads(settings)
         self.pointing = Pointing(settings)
+        self.rehearing = Rehearing(settings)
         self._memory = Memory()
         self._hearing: set[str] = set()
         self._skipped: OrderedDict[str, None] = OrderedDict()
@@ -111,6 +113,7 @@ class Listen(Stage):
             self.recogniser = await asyncio.to_thread(self._engine, self.settings.whisper)
         await asyncio.to_thread(self.heads.load)
         await asyncio.to_thread(self.pointing.load)
+        await asyncio.to_thread(self.rehearing.load)
         if self._watch is not None:
             await self._watch.start()
         self.loaded = True
@@ -265,7 +268,9 @@ class Listen(Stage):
         jobs = [item.job for item in items]
         assessing = self.heads.begin(jobs, busy=waiting > BUSY or self._pressure.high)
         results = recogniser.transcribe(jobs, thorough=thorough)
-        assessed = self.pointing.timed(recogniser, jobs, results, assessing.result(), busy=not thorough)
+        assessed = assessing.result()
+        results = self.rehearing.settled(recogniser, jobs, results, assessed, busy=not thorough)
+        assessed = self.pointing.timed(recogniser, jobs, results, assessed, busy=not thorough)
         for item, assessment in zip(items, assessed, strict=True):
             item.assessment, item.models = assessment, recogniser.versions
         return results

@@ -46,8 +46,12 @@ class Pointing:
     def _one(
         self, recogniser: Recogniser, job: SpeechJob, result: SpeechResult, assessment: Assessment, busy: bool
     ) -> Assessment:
-        if self._lexicon is None or result.guard or assessment.unspoken or not self._lexicon.find(result.text):
+        if self._lexicon is None or result.guard or assessment.unspoken or not _hits(self._lexicon, result):
             return assessment
         if busy:
             return replace(assessment, hit=True, degraded=(*assessment.degraded, "no-word-times"))
         return replace(assessment, hit=True, words=placed(result.text, recogniser.word_times(job, result)))
+
+
+def _hits(lexicon: Lexicon, result: SpeechResult) -> bool:
+    return bool(lexicon.find(result.text)) or any(lexicon.find(other.text) for other in result.alternatives)

@@ -74,6 +74,7 @@ class Rooms:
             start_ms=finding.start_ms,
             end_ms=finding.end_ms,
             alternatives=tuple(finding.alternatives),
+            log_ratios=tuple(finding.log_ratios),
             guarded=finding.guard,
             synthetic=msgspec.to_builtins(finding.synthetic),
             declared_synthetic=finding.declared_synthetic,

@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.rehearing import Rehearing
 from deploy.hearing import HeardUtterance, hear
 from models.judgement import Heard, Judge, SpeakerState
 from models.lexicon import load_lexicon
 from models.policy import load_policy
 from models.speech import Recogniser
+from streams.settings import load as load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,13 @@ def measure(folder: Path, recogniser: Recogniser, report: Callable[[int, int], N
     Raises:
         FileNotFoundError: when the folder has no manifest.
     """
-    judge = Judge(load_lexicon(None), load_policy(None))
+    lexicon = load_lexicon(None)
+    judge, rehearing = Judge(lexicon, load_policy(None)), Rehearing(load_settings(), lexicon)
     lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     outcomes = []
     for number, line in enumerate(lines, 1):
         row = json.loads(line)
-        outcomes.append(_judged(row, hear(recogniser, folder / row["path"]), judge))
+        outcomes.append(_judged(row, hear(recogniser, folder / row["path"], rehearing), judge))
         if report is not None:
             report(number, len(lines))
     return outcomes
@@ -68,6 +71,7 @@ def _judged(row: dict[str, Any], utterances: Sequence[HeardUtterance], judge: Ju
             utterance_id=str(number), revision=0, final=True, text="" if result.guard else result.text,
             language=result.language, start_ms=part.start_s * 1000.0, end_ms=part.end_s * 1000.0,
             alternatives=tuple(other.text for other in result.alternatives), guarded=result.guard,
+            log_ratios=tuple(other.log_ratio for other in result.alternatives),
         )  # fmt: skip
         decision = judge.decide(finding, state)
         state = decision.state

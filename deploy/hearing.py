@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from agents.rehearing import Rehearing
 from loadtest import clips, cutting
+from models.heads import NOTHING
 from models.segments import Utterance
 from models.speech import Recogniser, SpeechJob, SpeechResult
 from models.synthetic import SyntheticVerdict, rhythm
@@ -36,14 +38,16 @@ def utterances(path: Path) -> list[Utterance]:
     return cutting.utterances(clips.read(path))
 
 
-def hear(recogniser: Recogniser, path: Path) -> list[HeardUtterance]:
-    """What the recogniser says of each utterance of a file."""
+def hear(recogniser: Recogniser, path: Path, rehearing: Rehearing | None = None) -> list[HeardUtterance]:
+    """What the recogniser says of each utterance of a file, near misses included where they are asked for."""
     cut = utterances(path)
     jobs = [
         SpeechJob(id=str(index), samples=utterance.samples, speech_seconds=utterance.speech_ms / 1000.0)
         for index, utterance in enumerate(cut)
     ]
     results = recogniser.transcribe(jobs) if jobs else []
+    if rehearing is not None:
+        results = rehearing.settled(recogniser, jobs, results, [NOTHING] * len(jobs), busy=False)
     return [
         HeardUtterance(utterance.start_ms / 1000.0, utterance.end_ms / 1000.0, result)
         for utterance, result in zip(cut, results, strict=True)

@@ -44,6 +44,7 @@ class Heard:
     start_ms: float
     end_ms: float
     alternatives: tuple[str, ...] = ()
+    log_ratios: tuple[float | None, ...] = ()
     guarded: str | None = None
     synthetic: Mapping[str, Any] | None = None
     declared_synthetic: bool = False
@@ -122,13 +123,38 @@ def _text_hits(heard: Heard, lexicon: Lexicon, before: Tail | None) -> Iterable[
     if before is not None and heard.text:
         hits += _border_hits(heard.text, before.text, lexicon, hits)
     known = {(h.list, h.entry) for h in hits}
-    for rank, alternative in enumerate(heard.alternatives, 1):
+    for rank, alternative in enumerate(heard.alternatives if heard.text else ()):
         for hit in lexicon.find(alternative):
-            if (hit.list, hit.entry) not in known and heard.text:
+            if (hit.list, hit.entry) not in known:
                 known.add((hit.list, hit.entry))
-                steps = (*hit.explain, f"in alternative {rank} of the recogniser")
-                hits.append(replace(hit, span=(0, len(heard.text)), score=hit.score * _ALTERNATIVE, explain=steps))
+                span = written_at(heard.text, alternative, hit.span)
+                steps = (*hit.explain, _in_alternative(heard, rank, span))
+                hits.append(replace(hit, span=span, score=hit.score * _ALTERNATIVE, explain=steps))
     return hits
+
+
+def written_at(text: str, alternative: str, span: tuple[int, int]) -> tuple[int, int]:
+    """Return the characters of ``text`` that stand where ``alternative`` has ``span``.
+
+    What the two begin and end with tells; what lies between is one. All of the text, where nothing of it stands there.
+    """
+    shorter = min(len(text), len(alternative))
+    head = next((n for n in range(shorter) if text[n] != alternative[n]), shorter)
+    tail = next((n for n in range(shorter - head) if text[-1 - n] != alternative[-1 - n]), shorter - head)
+
+    def moved(place: int, between: int) -> int:
+        if place <= head:
+            return place
+        return place - len(alternative) + len(text) if place >= len(alternative) - tail else between
+
+    begin, end = moved(span[0], head), moved(span[1], len(text) - tail)
+    return (begin, end) if begin < end else (0, len(text))
+
+
+def _in_alternative(heard: Heard, rank: int, span: tuple[int, int]) -> str:
+    step = f"in alternative {rank + 1} of the recogniser"
+    ratio = heard.log_ratios[rank] if rank < len(heard.log_ratios) else None
+    return step if ratio is None else f"{step}, {ratio:+.1f} nats against {heard.text[slice(*span)]}"
 
 
 def _border_hits(text: str, tail: str, lexicon: Lexicon, whole: Iterable[Hit]) -> Iterable[Hit]:

@@ -170,6 +170,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     stable: list[tuple[int, int]] = []
     """Stretches of the transcript, as characters [begin, end), whose words the revision before had too."""
     alternatives: list[Pii] = []
+    log_ratios: list[float | None] = []
+    """Of each alternative that is a near miss of the lexicon: its log likelihood less the transcript's, in nats."""
     synthetic: Synthetic = Synthetic()
     declared_synthetic: bool = False
     sounds: list[Sound] = []

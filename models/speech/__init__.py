@@ -2,7 +2,7 @@
 
 from models.speech.batching import Batch, BatchLimits, Pending, plan, readiness
 from models.speech.text import simplify
-from models.speech.types import Alternative, Recogniser, SpeechJob, SpeechResult, Word
+from models.speech.types import Alternative, Recogniser, Rescorer, SpeechJob, SpeechResult, Word
 
 __all__ = [
     "Alternative",
@@ -10,6 +10,7 @@ __all__ = [
     "BatchLimits",
     "Pending",
     "Recogniser",
+    "Rescorer",
     "SpeechJob",
     "SpeechResult",
     "Word",

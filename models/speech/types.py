@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from models.speech.mel import SAMPLE_RATE, Samples
 
@@ -39,11 +39,15 @@ class SpeechJob:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another reading of the same utterance: a lower-ranked hypothesis, or the other language."""
+    """Another reading of the same utterance: a lower-ranked hypothesis, the other language, or a near miss.
+
+    `log_ratio`, of near misses: log likelihood of the reading less that of the transcript, in nats.
+    """
 
     text: str = field(repr=False)
     language: str
     avg_logprob: float
+    log_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +115,15 @@ class Recogniser(Protocol):
 
     def close(self) -> None:
         """Free the model's memory; the recogniser cannot be used afterwards."""
+
+
+@runtime_checkable
+class Rescorer(Protocol):
+    """What a recogniser may do beside: say how well other words fit what was said. Called on its thread."""
+
+    def log_ratios(self, job: SpeechJob, result: SpeechResult, texts: Sequence[str]) -> list[float]:
+        """Return the log likelihood of each text given the audio, less that of the text of ``result``, in nats.
+
+        All are scored in the language of ``result``, and for what they say, not for ending there: they should be about
+        as long as it. Costs about as much as word times.
+        """

@@ -69,6 +69,11 @@ class Vocabulary:
         """Return the tokens that `ctranslate2.models.Whisper.align` puts before the text."""
         return [self.start, self.language(code), self.transcribe]
 
+    def tokens(self, text: str) -> list[int]:
+        """Return the tokens that spell `text` as a transcript: a Latin word at its start has its space before it."""
+        spaced = f" {text}" if text[:1].isascii() and text[:1].isalnum() else text
+        return list(self._tokenizer.encode(spaced, add_special_tokens=False).ids)
+
     def text(self, tokens: Sequence[int]) -> str:
         """Return the text of `tokens`, special and timestamp tokens left out."""
         plain = [token for token in tokens if token < self.end]

@@ -122,6 +122,23 @@ class WhisperRecogniser:
         path = self._model.align(memory, prompt, [tokens], [spoken])[0]
         return timing.words(words, path.alignments, path.text_token_probs, len(tokens))
 
+    def log_ratios(self, job: SpeechJob, result: SpeechResult, texts: Sequence[str]) -> list[float]:
+        """Return how much likelier each text is than what was heard; see `models.speech.types.Rescorer`.
+
+        Every text goes through the decoder once, as a given one (teacher forcing), all in one call.
+        """
+        spelled = [self._vocabulary.tokens(text) for text in (result.text, *texts)]
+        effort = self.options.partial if job.partial else self.options.first
+        memory = self._encode([job], frames_of(effort.padded_seconds(job.seconds)))
+        paths = self._model.align(
+            self._take(memory, [0] * len(spelled)),
+            self._vocabulary.align_prompt(result.language),
+            spelled,
+            [min(MAX_FRAMES, frames_of(job.seconds))] * len(spelled),
+        )
+        heard, *others = (float(np.log(np.maximum(path.text_token_probs, 1e-10)).sum()) for path in paths)
+        return [other - heard for other in others]
+
     def _pass(self, jobs: Mapping[int, SpeechJob], effort: Effort) -> dict[int, Draft]:
         """Decode `jobs` once, in groups of like length."""
         indices = list(jobs)

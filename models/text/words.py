@@ -191,11 +191,13 @@ def skeleton(word: str) -> str:
     return squeeze(_DIGRAPHS.sub(lambda m: _DIGRAPH_SOUND[m.group()], word).translate(_SOUND))
 
 
-def _drop_cost(char: str) -> float:
+def drop_cost(char: str) -> float:
+    """Cost of a sound that is heard where none was said, or the other way round."""
     return VOWEL_EDIT if char in _SOFT else SONORANT_DROP if char in "lmnr" else CONSONANT_EDIT
 
 
-def _substitution(left: str, right: str) -> float:
+def substitution(left: str, right: str) -> float:
+    """Cost of hearing one sound for another."""
     if left == right:
         return 0.0
     if left in _SOFT and right in _SOFT:
@@ -203,14 +205,14 @@ def _substitution(left: str, right: str) -> float:
     return VOICED_EDIT if left + right in _VOICED_PAIRS or right + left in _VOICED_PAIRS else CONSONANT_EDIT
 
 
-def _sounded(word: str) -> str:
+def sounded(word: str) -> str:
     """A word with its consonants as heard and its vowels kept, for the weighted distance."""
     return squeeze(_DIGRAPHS.sub(lambda m: _DIGRAPH_SOUND[m.group()], word).translate(_HEARD))
 
 
 @lru_cache(maxsize=1 << 16)
 def _vowels(word: str) -> str:
-    return "".join([c for c in _sounded(word) if c in _SOFT])
+    return "".join([c for c in sounded(word) if c in _SOFT])
 
 
 @lru_cache(maxsize=1 << 16)
@@ -232,14 +234,14 @@ def least_distance(left: str, right: str) -> float:
 @lru_cache(maxsize=1 << 14)
 def heard_distance(left: str, right: str) -> float:
     """Weighted Levenshtein distance of two words as heard: vowels and silent letters are cheap, consonants are not."""
-    left, right = _sounded(left), _sounded(right)
-    insert = [_drop_cost(c) for c in right]
+    left, right = sounded(left), sounded(right)
+    insert = [drop_cost(c) for c in right]
     row = [0.0]
     for cost in insert:
         row.append(row[-1] + cost)
     for a in left:
-        drop = _drop_cost(a)
+        drop = drop_cost(a)
         previous, row[0] = row[0], row[0] + drop
         for j, b in enumerate(right, 1):
-            previous, row[j] = row[j], min(row[j] + drop, row[j - 1] + insert[j - 1], previous + _substitution(a, b))
+            previous, row[j] = row[j], min(row[j] + drop, row[j - 1] + insert[j - 1], previous + substitution(a, b))
     return row[-1]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.findings import written_at
 from models.judgement import Heard, Judge, SpeakerState, judge_text
 from models.lexicon import load_lexicon, starter_lexicon
 from models.policy import load_policy, starter_policy
@@ -149,6 +150,35 @@ def test_alternatives_are_heard_with_less_weight():
     (decision,), _ = run(heard("家里有事", alternatives=("加我微信",)))
     hit = next(h for r in decision.risks for h in r.hits if "alternative" in h.explain[-1])
     assert (hit.span, hit.score) == ((0, 4), 0.8)
+
+
+@pytest.mark.parametrize(
+    ("text", "alternative", "span", "written"),
+    [
+        ("来玩拜假落吧", "来玩百家乐吧", (2, 5), (2, 5)),
+        ("来玩拜假落吧", "来玩百家乐吧", (1, 5), (1, 5)),
+        ("来玩吧", "来玩百家乐吧", (2, 5), (0, 3)),
+        ("来玩拜吧你好", "来玩百家乐吧你好", (5, 8), (3, 6)),
+        ("add me and we chat ok", "add me on WeChat ok", (0, 16), (0, 18)),
+        ("家里有事", "加我微信", (0, 4), (0, 4)),
+        ("好好", "好好好", (2, 3), (0, 2)),
+    ],
+)
+def test_a_hit_in_an_alternative_is_where_other_words_were_written(text, alternative, span, written):
+    assert written_at(text, alternative, span) == written
+
+
+def test_a_near_miss_acts_in_partials_as_what_was_written_would_and_says_what_was_heard():
+    near = {"alternatives": ("一起去玩百家乐好吧",), "log_ratios": (-1.5,), "final": False}
+    written, in_its_place = (
+        heard("一起去玩百家乐好吧", final=False),
+        heard("一起去玩拜假落好吧", **near),
+    )
+    assert actions(in_its_place) == actions(written) != [[]]
+    (decision,), _ = run(in_its_place)
+    risk = next(r for r in decision.risks if r.hits[0].entry == "玩百家乐")
+    assert risk.hits[0].explain[-1] == "in alternative 1 of the recogniser, -1.5 nats against 玩拜假落"
+    assert risk.span_ms == pytest.approx((600.0, 1400.0))
 
 
 def test_shadow_mode_decides_but_does_not_count():

@@ -52,6 +52,19 @@ def job():
     return make
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "other"), [("english", "voice sounds", "choice counts"), ("mandarin", "操场", "草场")]
+)
+def test_what_was_said_is_likelier_than_what_was_not(recogniser, job, name, said, other):
+    (result,) = recogniser.transcribe([job(name)])
+    assert said in result.text
+    unlike = result.text.replace(said, other)
+    ratios = recogniser.log_ratios(job(name), result, [result.text, unlike, f"{unlike} {unlike}"])
+    assert ratios[0] == pytest.approx(0.0, abs=1e-3)
+    assert ratios[1] < -5.0
+    assert recogniser.log_ratios(job(name), result, [unlike]) == pytest.approx([ratios[1]], abs=0.05)
+
+
 def heard(result):
     return units(simplify(result.text))
 
