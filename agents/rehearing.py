@@ -18,8 +18,9 @@ LEFT_OUT = "no-near-misses"
 class Rehearing:
     """Adds readings with an entry in them to the alternatives of results; runs on the recogniser's thread.
 
-    As in contextual biasing, an entry has a bonus: it need not be as likely as what the recogniser wrote, which has
-    seldom read such words, only less than ``near_miss_margin`` nats worse. The lexicon is that of the worker.
+    As in contextual biasing, an entry has a bonus for each of its syllables that was heard: by so much it may be less
+    likely than what the recogniser wrote, which has seldom read such words. Chance makes few long stretches sound
+    alike. The lexicon is that of the worker.
     """
 
     def __init__(self, settings: Settings, lexicon: Lexicon | None = None) -> None:
@@ -63,7 +64,7 @@ class Rehearing:
         fitting = sorted(
             (-ratio, reading.text)
             for ratio, reading in zip(ratios, near, strict=True)
-            if ratio >= -self._settings.near_miss_margin
+            if ratio + self._settings.near_miss_bonus * reading.alike >= 0.0
         )
         found = [Alternative(text, result.language, result.avg_logprob, log_ratio=-worse) for worse, text in fitting]
         return replace(result, alternatives=(*found, *result.alternatives)) if found else result

@@ -80,11 +80,8 @@ class Settings(BaseSettings):
     sounds: bool = Field(True, description="Tell singing, music, screams and blasts from talk.")
     word_times: bool = Field(True, description="Time the words of utterances that hit the lexicon.")
     near_misses: bool = Field(True, description="Listen again where a transcript almost sounds like a lexicon entry.")
-    near_miss_margin: float = Field(
-        4.0,
-        ge=0,
-        le=50,
-        description="A near miss counts if it is at most this much less likely than the transcript, nats.",
+    near_miss_bonus: float = Field(
+        1.4, ge=0, le=10, description="Nats that an entry may be less likely, for each of its syllables that sounds."
     )
     synthetic: bool = Field(True, description="Assess whether voices are synthetic.")
     synthetic_detectors: list[Path] = Field(

@@ -24,6 +24,8 @@ from models.text import pinyin, words
 from models.text.fold import Traced, fold, trace
 from models.text.streams import Token, tokenise
 
+LETTERS: Final = 3
+"""Of an English syllable, about."""
 LEAST_SYLLABLES: Final = 3
 LEAST_LETTERS: Final = 6
 """Shorter entries sound like too much else."""
@@ -37,22 +39,27 @@ _COMPARED: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Number of an entry, characters [begin, end) of the text that almost sound like it, and how far, for each unit."""
+    """An entry, by number, that characters [begin, end) of a text almost sound like.
+
+    ``distance``: of each of its units; ``alike``: how many of its syllables sound there, all in all.
+    """
 
     entry: int
     begin: int
     end: int
     distance: float
+    alike: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Sounds:
     """How a language is compared.
 
-    ``gram``: units of a gram; ``share``: least share of an entry's grams that vote for a place; ``farthest``: largest
-    distance for each of its units.
+    ``syllable``: units of a syllable; ``gram``: units of a gram; ``share``: least share of an entry's grams that vote
+    for a place; ``farthest``: largest distance for each of its units.
     """
 
+    syllable: int
     gram: int
     share: float
     farthest: float
@@ -88,8 +95,8 @@ class NearIndex:
             elif kinds == {"w"} and LEAST_LETTERS <= sum(len(token.text) for token in tokens) <= _LONGEST_KEY:
                 letters[number] = [unit for token in tokens for unit in words.sounded(token.text)]
         self._indices = (
-            ("h", _Index(syllables, _Sounds(1, 0.5, 0.4, syllable_cost, _drop_syllable))),
-            ("w", _Index(letters, _Sounds(2, 0.35, 0.25, words.substitution, words.drop_cost))),
+            ("h", _Index(syllables, _Sounds(1, 1, 0.5, 0.4, syllable_cost, _drop_syllable))),
+            ("w", _Index(letters, _Sounds(LETTERS, 2, 0.35, 0.25, words.substitution, words.drop_cost))),
         )
 
     def find(self, text: str, limit: int) -> tuple[Near, ...]:
@@ -125,7 +132,9 @@ class _Index:
             if nearest is not None:
                 distance, first, last = nearest
                 begin, end = tokens[stretch.tokens[first]].start, tokens[stretch.tokens[last - 1]].end
-                yield Near(number, *traced.span(begin, end), round(distance, 4))
+                syllables = len(self._keys[number]) / self._sounds.syllable
+                span = traced.span(begin, end)
+                yield Near(number, *span, round(distance, 4), round(syllables * (1.0 - distance), 2))
 
     def _voted(self, units: Sequence[str]) -> list[tuple[int, int]]:
         """Return (entry, first unit) of the places with the largest shares of their entry's votes."""

@@ -20,14 +20,15 @@ _CONSIDERED = 12
 class OtherReading:
     """A transcript as it would be if an entry had been said at one place of it.
 
-    ``begin`` and ``end`` are characters of what was heard, ``entry`` is what may have been said there.
+    ``begin`` and ``end`` are characters of what was heard, ``entry`` is what may have been said there; ``alike`` of its
+    syllables sound in what was heard.
     """
 
     text: str = field(repr=False)
     entry: str
     begin: int
     end: int
-    distance: float
+    alike: float
 
 
 class Readings:
@@ -57,7 +58,7 @@ class Readings:
                 heard[: place.begin] + spelled(heard[place.begin : place.end], entry.text, heard) + heard[place.end :]
             )
             if text != heard and text not in found and any(hit.entry == entry.text for hit in self.lexicon.find(text)):
-                found[text] = OtherReading(text, entry.text, place.begin, place.end, place.distance)
+                found[text] = OtherReading(text, entry.text, place.begin, place.end, place.alike)
         return tuple(found.values())
 
 

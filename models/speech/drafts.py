@@ -13,7 +13,7 @@ from models.speech.options import WhisperOptions
 from models.speech.phantoms import is_stock_phrase
 from models.speech.stability import without_loop
 from models.speech.text import compression_ratio
-from models.speech.types import Alternative, SpeechJob, SpeechResult
+from models.speech.types import Alternative, Encoded, SpeechJob, SpeechResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Draft:
     decode_seconds: float
     degraded: tuple[str, ...] = ()
     stable: bool = True
+    encoded: Encoded | None = None
 
     @property
     def best(self) -> Reading:
@@ -109,6 +110,7 @@ def result(job: SpeechJob, draft: Draft, options: WhisperOptions) -> SpeechResul
         encode_seconds=draft.encode_seconds,
         decode_seconds=draft.decode_seconds,
         degraded=draft.degraded,
+        encoded=None if reason else draft.encoded,
     )
 
 

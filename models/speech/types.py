@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from models.speech.mel import SAMPLE_RATE, Samples
 
@@ -60,6 +60,18 @@ class Word:
     probability: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """What the recogniser's encoder made of a batch, the place of an utterance in it, and its length there in frames.
+
+    Whoever holds it holds the batch's memory: it goes with its result, which lives until it is published.
+    """
+
+    memory: Any = field(repr=False)
+    place: int
+    frames: int
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
     """What was heard in one utterance.
@@ -68,7 +80,8 @@ class SpeechResult:
     record, and nobody may judge them. `language` is "" where nothing was said. `posterior` holds the supported
     languages only and sums to one. `avg_logprob` is the mean natural log probability of a token, end included.
     `padded_seconds` is the length that the encoder saw. `encode_seconds` and `decode_seconds` are this
-    utterance's share of the batch's wall time. `degraded` names what was left out or cut.
+    utterance's share of the batch's wall time. `degraded` names what was left out or cut. `encoded` spares the
+    recogniser a second look at the audio, where it keeps such a thing.
     """
 
     id: str
@@ -87,6 +100,7 @@ class SpeechResult:
     encode_seconds: float = 0.0
     decode_seconds: float = 0.0
     degraded: tuple[str, ...] = ()
+    encoded: Encoded | None = field(default=None, repr=False, compare=False)
 
 
 class Recogniser(Protocol):
@@ -111,7 +125,7 @@ class Recogniser(Protocol):
         """
 
     def word_times(self, job: SpeechJob, result: SpeechResult) -> list[Word]:
-        """Return when each word of `result` was said. Costs about as much as recognising the job alone."""
+        """Return when each word of `result` was said. Costs less than recognising the job."""
 
     def close(self) -> None:
         """Free the model's memory; the recogniser cannot be used afterwards."""

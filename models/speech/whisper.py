@@ -27,7 +27,7 @@ from models.speech.drafts import Draft, Reading, is_poor, result, score, settle,
 from models.speech.language import Choice
 from models.speech.mel import HOP, MAX_FRAMES, SAMPLE_RATE, LogMel, as_float, frames_of
 from models.speech.options import MAX_SECONDS, Effort, WhisperOptions
-from models.speech.types import SpeechJob, SpeechResult, Word
+from models.speech.types import Encoded, SpeechJob, SpeechResult, Word
 from models.speech.vocabulary import Vocabulary
 from models.weights import Weights
 
@@ -116,28 +116,29 @@ class WhisperRecogniser:
         words = self._vocabulary.words(tokens)
         if not words:
             return []
-        memory = self._encode([job], frames_of(self.options.first.padded_seconds(job.seconds)))
-        prompt = self._vocabulary.align_prompt(result.language)
-        spoken = min(MAX_FRAMES, frames_of(job.seconds))
-        path = self._model.align(memory, prompt, [tokens], [spoken])[0]
+        (path,) = self._align(job, result, [tokens])
         return timing.words(words, path.alignments, path.text_token_probs, len(tokens))
 
     def log_ratios(self, job: SpeechJob, result: SpeechResult, texts: Sequence[str]) -> list[float]:
-        """Return how much likelier each text is than what was heard; see `models.speech.types.Rescorer`.
-
-        Every text goes through the decoder once, as a given one (teacher forcing), all in one call.
-        """
-        spelled = [self._vocabulary.tokens(text) for text in (result.text, *texts)]
-        effort = self.options.partial if job.partial else self.options.first
-        memory = self._encode([job], frames_of(effort.padded_seconds(job.seconds)))
-        paths = self._model.align(
-            self._take(memory, [0] * len(spelled)),
-            self._vocabulary.align_prompt(result.language),
-            spelled,
-            [min(MAX_FRAMES, frames_of(job.seconds))] * len(spelled),
-        )
+        """Return how much likelier each text is than what was heard; see `models.speech.types.Rescorer`."""
+        paths = self._align(job, result, [self._vocabulary.tokens(text) for text in (result.text, *texts)])
         heard, *others = (float(np.log(np.maximum(path.text_token_probs, 1e-10)).sum()) for path in paths)
         return [other - heard for other in others]
+
+    def _align(self, job: SpeechJob, result: SpeechResult, spelled: Sequence[list[int]]) -> list[Any]:
+        """Send given texts through the decoder (teacher forcing), all in one call: probabilities and alignments."""
+        seen = result.encoded
+        if seen is None:
+            frames = frames_of(self.options.first.padded_seconds(job.seconds))
+            seen = Encoded(self._encode([job], frames), 0, frames)
+        spoken = min(MAX_FRAMES, frames_of(job.seconds), seen.frames)
+        paths: list[Any] = self._model.align(
+            self._take(seen.memory, [seen.place] * len(spelled)),
+            self._vocabulary.align_prompt(result.language),
+            list(spelled),
+            [spoken] * len(spelled),
+        )
+        return paths
 
     def _pass(self, jobs: Mapping[int, SpeechJob], effort: Effort) -> dict[int, Draft]:
         """Decode `jobs` once, in groups of like length."""
@@ -191,9 +192,10 @@ class WhisperRecogniser:
                 padded_seconds=frames * HOP / SAMPLE_RATE,
                 encode_seconds=(encoded - began) / len(jobs),
                 decode_seconds=(decoded - encoded) / len(jobs),
+                encoded=Encoded(memory, place, frames),
                 degraded=_cuts(job, choice, tried=[reading.language for reading in found]),
             )
-            for job, choice, found in zip(jobs, choices, readings, strict=True)
+            for place, (job, choice, found) in enumerate(zip(jobs, choices, readings, strict=True))
         ]
 
     def _choose(self, jobs: Sequence[SpeechJob], memory: Any) -> list[Choice]:

@@ -46,7 +46,7 @@ class ScoringRecogniser(TimedRecogniser):
 
 
 def settled(recogniser: Any, result: SpeechResult, *, busy: bool = False, **assessed: Any) -> SpeechResult:
-    rehearing = Rehearing(Settings(near_miss_margin=3.0), LEXICON)
+    rehearing = Rehearing(Settings(near_miss_bonus=1.0), LEXICON)
     (found,) = rehearing.settled(recogniser, [JOB], [result], [Assessment(**assessed)], busy=busy)
     return found
 
@@ -76,9 +76,9 @@ def test_other_alternatives_follow() -> None:
 
 
 def test_one_that_fits_too_badly_is_none() -> None:
-    result = result_of(JOB, "来玩拜假落吧")
-    assert settled(ScoringRecogniser(-3.0), result).alternatives[0].text == "来玩百家乐吧"
-    assert settled(ScoringRecogniser(-3.01), result) == result
+    result = result_of(JOB, "来玩拜假落吧")  # 2.45 of the three syllables of 百家乐
+    assert settled(ScoringRecogniser(-2.45), result).alternatives[0].text == "来玩百家乐吧"
+    assert settled(ScoringRecogniser(-2.46), result) == result
 
 
 @pytest.mark.parametrize(
