@@ -33,8 +33,8 @@ _LONGEST_KEY: Final = 64
 _LONGEST_STRETCH: Final = 400
 _PLACES: Final = 1 << 10
 """Numbers of places in one stretch, an entry's length before it included."""
-_COMPARED: Final = 16
-"""Places that are compared at most, those with most votes first."""
+_COMPARED: Final = 320
+"""Units of entries that are compared at most, those with most votes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,6 @@ class _Index:
         self._sounds = sounds
         self._keys = keys
         self._sizes = {number: len(key) - sounds.gram + 1 for number, key in keys.items()}
-        # The cost of leaving out each unit of a key, summed up: the first column of every comparison.
-        self._dropped = {n: list(accumulate(map(sounds.drop, key), initial=0.0)) for n, key in keys.items()}
         postings: dict[str, list[int]] = {}
         for number, key in keys.items():
             for offset, gram in enumerate(_grams(key, sounds.gram)):
@@ -156,7 +154,9 @@ class _Index:
             share = count / self._sizes[number]
             if share >= self._sounds.share:
                 voted.append((-share, number, start))
-        return [(number, start) for _, number, start in sorted(voted)[:_COMPARED]]
+        voted.sort()
+        compared = accumulate(len(self._keys[number]) for _, number, _ in voted)
+        return [(n, start) for (_, n, start), units in zip(voted, compared, strict=True) if units <= _COMPARED]
 
     def _compared(self, number: int, stretch: _Stretch, start: int) -> Iterator[tuple[float, int, int]]:
         """Yield (distance a unit, first, last unit) of what is not too far, about ``start`` and from word to word."""
@@ -168,8 +168,8 @@ class _Index:
         """Weighted Levenshtein distance of an entry to the units from ``first`` to each end of a word."""
         key, substitute, drop = self._keys[number], self._sounds.substitute, self._sounds.drop
         farthest = self._sounds.farthest * len(key)
-        column = self._dropped[number].copy()
         left_out = [drop(unit) for unit in key]
+        column = list(accumulate(left_out, initial=0.0))
         for last, heard in enumerate(stretch.units[first : first + len(key) + 3], first + 1):
             extra = drop(heard)
             corner, column[0] = column[0], column[0] + extra

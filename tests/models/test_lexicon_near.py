@@ -25,6 +25,7 @@ def readings(text: str) -> dict[str, str]:
         ("今天一起玩拜假落吗", "百家乐", "今天一起玩百家乐吗"),
         ("小心眼肉搜索他的信息", "人肉搜索", "小心人肉搜索他的信息"),
         ("來玩拜假落嗎", "百家乐", "來玩百家樂嗎"),
+        ("拜假落，妈妈每天都来妈妈这里", "百家乐", "百家乐，妈妈每天都来妈妈这里"),
         ("so just add me and we chat tonight", "add me on WeChat", "so just add me on WeChat tonight"),
         ("Add me and we chat", "add me on WeChat", "Add me on WeChat"),
     ],
