@@ -9,7 +9,9 @@ import pytest
 from prometheus_client import generate_latest
 
 from deploy.bench_soak import Seen, counters
-from deploy.soak import COLUMNS, Sample, summary, table, theil_sen
+from deploy.soak import COLUMNS, Sample, climb, summary, table, theil_sen
+from loadtest.endless import Endless
+from loadtest.scenario import load
 from streams.metrics import Metrics
 from streams.reading import Observed
 from tests.support import samples as records_
@@ -66,6 +68,20 @@ def test_the_table_has_a_row_for_ten_minutes_and_says_what_stood_still() -> None
     assert "judge: voice.findings 3 for 75 s" in shown
     assert "+0.0 MiB an hour" in shown
     assert "lost: undecodable 2.0 s" in shown
+
+
+def test_a_ramp_says_minute_by_minute_what_was_carried() -> None:
+    endless = Endless(load("smoke"), rooms=4, rounds=20, spread_s=240.0)
+    looks = [
+        sample(t, timely_finals=(min(t, 180.0), t), lag_s={"listen": 6.0 if t > 180 else 1.0})
+        for t in range(0, 241, 10)
+    ]
+    rows = climb(looks, [(30.0, 0.5), (90.0, 1.5)], endless)
+    assert [row["rooms"] for row in rows] == [1, 2, 3, 4]
+    assert [row["held"] for row in rows] == [True, True, True, False]
+    assert [row["final_p95_s"] for row in rows] == [0.5, 1.5, 0.0, 0.0]
+    assert rows[3]["late_finals"] == 1.0
+    assert rows[-1]["speech"] == endless.speech
 
 
 def test_metrics_are_found_by_name_and_label() -> None:
