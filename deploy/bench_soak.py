@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.brokers import Kind
-from deploy.service import WorkerProcess, client_settings, own_broker
+from deploy.gauges import READ, Groups, counters, prompt_wakes, timely_finals, used
+from deploy.service import ServiceFailed, WorkerProcess, client_settings, own_broker
 from deploy.soak import Sample, climb, summary
 from loadtest.endless import REST_S, Endless
 from loadtest.publishing import Publisher
@@ -28,24 +26,17 @@ from loadtest.replayer import replay
 from loadtest.scenario import SCENARIOS, load
 from loadtest.verdict import judge
 from streams import topics
-from streams.connection import client_options, start
 from streams.ledger import Ledger
 from streams.reading import Observed, Reader
 from streams.records import Coverage, Finding, Takedown
 from streams.settings import Settings
-from streams.watchdog import Standing, Watchdog
 
 POLICIES = SCENARIOS.parent / "policies"
-READ = {"segment": topics.CHUNKS, "listen": topics.UTTERANCES, "catchup": topics.DEFERRED, "judge": topics.FINDINGS}
-"""What each group works off. catchup waits while anything live does, so it is not asked for progress."""
 WATCHED = (topics.FINDINGS, topics.TAKEDOWNS, topics.COVERAGE)
 PARTITIONS = 8
 EVERY_S = 10.0
-STALLED_S = 60.0
 SETTLE_S = 90.0
 """After the last chunk, wait at most so long until every second is accounted for."""
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,68 +82,6 @@ class Seen:
             self.partials += 1
 
 
-class Groups:
-    """How far the consumer groups are: records behind, and partitions on which nothing moves."""
-
-    def __init__(self, settings: Settings) -> None:
-        options = client_options(settings)
-        self._settings = settings
-        self._admin: Any = AIOKafkaAdminClient(**options)
-        self._consumer: Any = AIOKafkaConsumer(**options)
-        self._watchdog = Watchdog(STALLED_S)
-        self.stalled: dict[str, float] = {}
-        """Partitions with records waiting and nothing acknowledged for ``STALLED_S``, and the longest time (s)."""
-
-    async def __aenter__(self) -> Self:
-        await start(self._admin, self._settings)
-        await start(self._consumer, self._settings)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
-        await self._admin.close()
-
-    async def look(self) -> dict[str, int]:
-        """Records not yet acknowledged, by stage."""
-        behind, standings = {}, []
-        for stage, row in READ.items():
-            group = f"{self._settings.group_prefix}-{stage}"
-            mine = [TopicPartition(row.name, number) for number in range(row.partitions(PARTITIONS))]
-            found = await self._admin.list_consumer_group_offsets(group, partitions=mine)
-            done = {tp: max(0, offset.offset) for tp, offset in found.items()}
-            ends = await self._consumer.end_offsets(mine)
-            behind[stage] = sum(end - done.get(tp, 0) for tp, end in ends.items())
-            standings += [
-                Standing(f"{stage}: {tp.topic} {tp.partition}", (done.get(tp, 0),), end > done.get(tp, 0))
-                for tp, end in ends.items()
-                if stage != "catchup"
-            ]
-        for each in self._watchdog.look(standings):
-            self.stalled[each.what] = max(each.seconds, self.stalled.get(each.what, 0.0))
-        return behind
-
-
-def used(pids: Iterable[int | None]) -> tuple[float, float]:
-    """CPU seconds so far and resident memory (MiB) of some processes together."""
-    cpu_s = memory = 0.0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        cpu_s += (int(fields[11]) + int(fields[12])) / _TICKS
-        memory += int(fields[21]) * _PAGE / (1 << 20)
-    return cpu_s, memory
-
-
-def counters(text: str) -> dict[tuple[str, str], float]:
-    """Values of a /metrics text by name and, of labels, stage, bucket bound (le) and revision, joined by commas."""
-    return {
-        (sample.name, ",".join(sample.labels[key] for key in ("stage", "revision", "le") if key in sample.labels)): (
-            sample.value
-        )
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
 async def measure(wanted: Wanted, settings: Settings) -> dict[str, Any]:
     """The whole run.
 
@@ -180,7 +109,7 @@ async def measure(wanted: Wanted, settings: Settings) -> dict[str, Any]:
         await worker.start()
         reader = await stack.enter_async_context(Reader(broker.bootstrap, WATCHED, start="earliest"))
         publisher = await stack.enter_async_context(Publisher(broker.bootstrap))
-        groups = await stack.enter_async_context(Groups(here))
+        groups = await stack.enter_async_context(Groups(here, PARTITIONS))
         recorded = await asyncio.to_thread(endless.recorded)
         begun, seen, samples = time.monotonic(), Seen(time.time() * 1000.0), list[Sample]()
 
@@ -239,12 +168,6 @@ async def measure(wanted: Wanted, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _timely(shown: dict[tuple[str, str], float]) -> tuple[float, float]:
-    late = shown.get(("roomwarden_deadline_slack_seconds_bucket", "final,0.0"), 0.0)
-    every = shown.get(("roomwarden_deadline_slack_seconds_count", "final"), 0.0)
-    return every - late, every
-
-
 async def _watch(reader: Reader, seen: Seen) -> None:
     async for observed in reader.follow():
         seen.note(observed)
@@ -258,25 +181,29 @@ async def _sample(
     seen: Seen,
     samples: list[Sample],
 ) -> None:
-    """Every ``EVERY_S`` seconds, for ever."""
-    while True:
+    """Every ``EVERY_S`` seconds, for ever; a look that the worker does not answer is left out."""
+    for number in itertools.count(1):
         at_s = time.monotonic() - begun
-        cpu_s, memory_mib = used([worker.pid])
+        try:
+            cpu_s, memory_mib = used([worker.pid])
+        except FileNotFoundError:
+            raise ServiceFailed(f"the worker ended; its log says:\n{worker.tail()}") from None
         shown = counters(await asyncio.to_thread(worker.metrics))
         total = seen.ledger.total()
-        samples.append(
-            Sample(
-                at_s,
-                memory_mib,
-                cpu_s,
-                used(broker)[0],
-                used([os.getpid()])[0],
-                {stage: shown.get(("roomwarden_lag_seconds", stage), 0.0) for stage in READ},
-                await groups.look(),
-                (shown["roomwarden_loop_lag_seconds_bucket", "0.02"], shown["roomwarden_loop_lag_seconds_count", ""]),
-                _timely(shown),
-                total.deferred / 1000.0,
-                sum(total.lost.values()) / 1000.0,
+        if shown:
+            samples.append(
+                Sample(
+                    at_s,
+                    memory_mib,
+                    cpu_s,
+                    used(broker)[0],
+                    used([os.getpid()])[0],
+                    {stage: shown.get(("roomwarden_lag_seconds", stage), 0.0) for stage in READ},
+                    await groups.look(),
+                    prompt_wakes(shown),
+                    timely_finals(shown),
+                    total.deferred / 1000.0,
+                    sum(total.lost.values()) / 1000.0,
+                )
             )
-        )
-        await asyncio.sleep(max(0.0, begun + EVERY_S * len(samples) - time.monotonic()))
+        await asyncio.sleep(max(0.0, begun + EVERY_S * number - time.monotonic()))
