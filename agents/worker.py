@@ -13,6 +13,7 @@ from agents.judge import Judging
 from agents.listen import Listen
 from agents.segment import Segment
 from agents.stage import Stage
+from streams.allocator import share_arenas
 from streams.health import Health, StageHealth
 from streams.logs import get_logger
 from streams.metrics import Metrics
@@ -90,6 +91,7 @@ class Worker:
         Raises:
             WorkerFailed: when a stage crashed; the cause is chained.
         """
+        share_arenas()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
