@@ -96,7 +96,7 @@ class NearIndex:
                 letters[number] = [unit for token in tokens for unit in words.sounded(token.text)]
         self._indices = (
             ("h", _Index(syllables, _Sounds(1, 1, 0.5, 0.4, syllable_cost, _drop_syllable))),
-            ("w", _Index(letters, _Sounds(LETTERS, 2, 0.35, 0.25, words.substitution, words.drop_cost))),
+            ("w", _Index(letters, _Sounds(LETTERS, 2, 0.25, 0.25, words.substitution, words.drop_cost))),
         )
 
     def find(self, text: str, limit: int) -> tuple[Near, ...]:
