@@ -200,15 +200,18 @@ def found(package: Package, half: Half, scale: float) -> Iterator[Clip]:
     left, turn = package.minutes * scale * 60, 0
     while files and left > 0 and turn < 4 * len(files):
         path, random = files[turn % len(files)], np.random.default_rng([SEEDS[half], turn])
-        whole = clips.read(path)
+        turn += 1
+        try:
+            whole = clips.read(path)
+        except clips.UnreadableClipError:  # a damaged file in a package is no reason to measure nothing
+            continue
         size = min(len(whole), int(CLIP_S * RATE))
         begin = int(random.integers(0, len(whole) - size + 1))
         piece = whole[begin : begin + size].astype(np.float64)
-        fresh = turn < len(files) or len(whole) > 4 * size  # short files are used once
+        fresh = turn <= len(files) or len(whole) > 4 * size  # short files are used once
         if piece.any() and fresh:
             yield Clip(package.kind, f"{package.name} {path.stem}", _played(piece, random))
             left -= size / RATE
-        turn += 1
 
 
 def sung(half: Half, scale: float) -> Iterator[Clip]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import soundfile
 
 from loadtest import bench_guard
 from loadtest.clips import RATE
@@ -90,6 +91,13 @@ def test_what_is_not_there_is_named_and_left_out(monkeypatch, tmp_path):
     assert list(collection.sung("judge", 1.0)) == []
 
 
+def test_a_damaged_file_is_passed_over(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"RIFF, but no more than that")
+    soundfile.write(tmp_path / "b.wav", voice.singing(2.0, np.random.default_rng(0)) * 0.1, RATE)
+    names = [clip.name for clip in found(Package("data", "found music", str(tmp_path / "*.wav"), 1.0), "fit", 1.0)]
+    assert names == ["data b"]
+
+
 def test_a_singer_sings_each_word_on_a_note(monkeypatch):
     singer = Singer("en", "flite", "slt", 57)
     monkeypatch.setattr(songs, "say", lambda text, singer: voice.singing(0.3, np.random.default_rng(len(text))))
@@ -98,6 +106,11 @@ def test_a_singer_sings_each_word_on_a_note(monkeypatch):
     assert np.abs(song).max() == pytest.approx(1.0)
     laughed = songs.laugh(("ha", "hee"), singer, 4.0, np.random.default_rng(0))
     assert len(laughed) == 4 * RATE
+
+
+@pytest.mark.parametrize(("ticks", "written"), [(0, b"\x00"), (127, b"\x7f"), (128, b"\x81\x00"), (600, b"\x84\x58")])
+def test_times_of_a_tune_are_written_as_midi_has_them(ticks, written):
+    assert songs._delay(ticks) == written
 
 
 class Believer:
