@@ -1,4 +1,4 @@
-"""Says whether a voice is synthetic: two ONNX graphs and a spectral branch, calibrated, with an 'insufficient'."""
+"""Says whether a voice is synthetic: two ONNX graphs and two NumPy branches, calibrated, with an 'insufficient'."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from models.synthetic.spectrum import Spectrum, analyse
+from models.synthetic import excitation, spectrum
 from models.synthetic.texture import statistics
 from models.synthetic.verdict import Calibration, SyntheticVerdict, Window
 from models.synthetic.windows import (
@@ -29,6 +29,8 @@ MINIMUM_SPEECH_SECONDS = 2.0
 _WEIGHTS = Path(__file__).parent / "weights"
 _STRIDE = SAMPLE_RATE // 50  # samples per encoder frame
 _SHORTEST = SAMPLE_RATE // 4  # the graph's statistics need a dozen frames
+
+Branches = tuple[spectrum.Spectrum, excitation.Excitation]
 
 
 class DetectorError(WeightsError):
@@ -59,8 +61,8 @@ class SyntheticDetector:
     """Scores utterances of 16 kHz mono float32 samples in [-1, 1] on CPU, one thread unless told otherwise.
 
     The audio passes once through `encoder.onnx`, in blocks of at most 4 s as in training; every window then
-    sums up its share of the frames and of the spectrum for `head.onnx`. Loading checks both graphs against the
-    SHA-256 of the card; raises DetectorError if they differ.
+    sums up its share of the frames, of the spectrum and of the excitation for `head.onnx`. Loading checks both
+    graphs against the SHA-256 of the card; raises DetectorError if they differ.
     """
 
     def __init__(self, weights: Path = _WEIGHTS, threads: int = 1) -> None:
@@ -94,7 +96,8 @@ class SyntheticDetector:
         calibration = self.card.calibration
         if len(samples) < _SHORTEST or not np.any(samples):
             return SyntheticVerdict("insufficient", 0.0, calibration.prior, spoken)
-        frames, spectrum = self._frames(samples), analyse(samples.astype(np.float32))
+        frames, wave = self._frames(samples), samples.astype(np.float32)
+        branches = (spectrum.analyse(wave), excitation.analyse(wave))
         enough = spoken >= MINIMUM_SPEECH_SECONDS
         spans = [
             span
@@ -102,22 +105,22 @@ class SyntheticDetector:
             if enough and speech_seconds_in(mask, *span) >= MINIMUM_SPEECH_SECONDS
         ]
         if not spans:
-            (llr,) = self._ratios(frames, spectrum, [(0, len(samples))])
+            (llr,) = self._ratios(frames, branches, [(0, len(samples))])
             return SyntheticVerdict("insufficient", llr, calibration.probability(llr), spoken)
         windows = tuple(
             Window(start * 1000 // SAMPLE_RATE, end * 1000 // SAMPLE_RATE, llr)
-            for (start, end), llr in zip(spans, self._ratios(frames, spectrum, spans), strict=True)
+            for (start, end), llr in zip(spans, self._ratios(frames, branches, spans), strict=True)
         )
         llr = float(np.mean([window.llr for window in windows]))
         return SyntheticVerdict(calibration.verdict(llr), llr, calibration.probability(llr), spoken, windows)
 
-    def _ratios(self, frames: Samples, spectrum: Spectrum, spans: Sequence[tuple[int, int]]) -> list[float]:
+    def _ratios(self, frames: Samples, branches: Branches, spans: Sequence[tuple[int, int]]) -> list[float]:
         """Score what lies in samples `start` to `end`, for each of `spans`."""
         rows = []
         for start, end in spans:
             last = min(end // _STRIDE, len(frames))
             own = frames[max(0, last - (end - start) // _STRIDE) : last]
-            rows.append(np.concatenate([statistics(own), spectrum.summary(start, end)]))
+            rows.append(np.concatenate([statistics(own), *(branch.summary(start, end) for branch in branches)]))
         (logits,) = self._head.run(None, {"statistics": np.stack(rows)})
         return [self.card.calibration.llr(float(logit)) for logit in logits]
 

@@ -167,7 +167,7 @@ def build_encoder(weights: dict[str, Array], blocks: int) -> onnx.ModelProto:
 
 
 def build_head(projection: Projection, head: KernelHead) -> onnx.ModelProto:
-    """Return the graph from `statistics` [batch, d], of encoder and spectrum, to `logit` [batch].
+    """Return the graph from `statistics` [batch, d], of encoder, spectrum and excitation, to `logit` [batch].
 
     Projection and landmarks are stored in half precision and widened when the graph is loaded.
     """

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from models.synthetic.spectrum import BLOCKS as SPECTRAL
-from models.synthetic.spectrum import analyse
+from models.synthetic import excitation, spectrum
 from models.synthetic.texture import statistics
 from models.training.audio_files import Samples
 from models.training.ctranslate2_weights import read_weights
@@ -33,9 +32,10 @@ from models.weights import find
 
 BLOCKS = 2  # transformer blocks above the stem; later ones know words better and artefacts worse
 TAPS = WIDTH * (1 + BLOCKS)  # channels of the encoder's output
-KINDS = tuple(zip((3 * TAPS, *SPECTRAL), (1.0, 1.0, 0.5), strict=True))  # statistics, and their share in a distance
+KINDS = tuple(zip((3 * TAPS, *spectrum.BLOCKS, excitation.SIZE), (1.0, 1.0, 0.5, 0.5), strict=True))
+"""Statistics of each kind, and their share in a distance."""
 LANDMARKS = 2000
-SHARPNESS = 0.16  # of the kernel; two clips are at a squared distance of 5 on average, twice the sum of the shares
+SHARPNESS = 0.16  # of the kernel; two clips are at a squared distance of 6 on average, twice the sum of the shares
 RIDGE = 1e-4
 
 TRAINED = ("clean", "opus")
@@ -66,7 +66,7 @@ def quantised(model: onnx.ModelProto) -> bytes:
 
 
 def session_extractor(encoder: bytes) -> Extractor:
-    """Return a function from samples to the statistics of the encoder and of the spectrum, on one thread."""
+    """Return a function from samples to the statistics of encoder, spectrum and excitation, on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -75,7 +75,8 @@ def session_extractor(encoder: bytes) -> Extractor:
 
     def summary(samples: Samples) -> Features:
         (frames,) = session.run(None, {"samples": samples[None]})
-        return np.concatenate([statistics(frames[0]), analyse(samples).summary(0, len(samples))])
+        branches = (spectrum.analyse(samples), excitation.analyse(samples))
+        return np.concatenate([statistics(frames[0]), *(branch.summary(0, len(samples)) for branch in branches)])
 
     return summary
 
