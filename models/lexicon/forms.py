@@ -26,7 +26,7 @@ _LONGEST_INITIALS = 8
 _MIN_INITIALS = 3
 _MIN_SKELETON = 2
 _MIN_SQUEEZED = 3
-_MIN_NAME = 6
+MIN_NAME = 6
 # Two of the entry's everyday words and the name that they make expected.
 MIN_TOKENS_AROUND = 3
 # Two-letter abbreviations that everybody reads as the phrase; others are too often something else.
@@ -139,7 +139,7 @@ def _latin_forms(entry: Entry, tokens: list[Token]) -> Iterator[Form]:
 
 def is_name(token: Token) -> bool:
     """Whether a Latin word may be misheard: a name of a substance, a service…, no everyday word, and long enough."""
-    return token.word is not None and not token.word.common and len(token.text) >= _MIN_NAME
+    return token.word is not None and not token.word.common and len(token.text) >= MIN_NAME
 
 
 def is_abbreviation(form: Form) -> bool:

@@ -9,7 +9,7 @@ from models.lexicon.entries import Entry
 from models.lexicon.forms import Form, is_name
 from models.lexicon.plausibility import plausibility
 from models.lexicon.sounds import begins_word, ends_word
-from models.lexicon.tally import CHANGED_MARGIN, INFLECTED, PRIOR, REPEATED, SPLIT, SPLIT_COMMON, Tally
+from models.lexicon.tally import CHANGED_MARGIN, INFLECTED, PRIOR, REPEATED, SPLIT, SPLIT_COMMON, SPLIT_WORDS, Tally
 from models.text import words
 from models.text.fold import fold
 from models.text.streams import Token, tokenise
@@ -17,10 +17,11 @@ from models.text.traced import Stream, TracedStreams
 
 # With two everyday words of the entry before it, a name may even come out as ordinary words ("add me on what's up").
 NAMED_MARGIN = -4.0
-# How far from a name of n letters something may be: 0.3 for each letter beyond the fourth.
-HEARD_SHARE = 0.31
+# How far from a name of n letters something may be: a third for each letter beyond the fourth.
+HEARD_SHARE = 0.34
 SURE_LETTERS = 4
 _ENOUGH_AROUND = 2
+_PARTICLE = 2
 
 
 def compare_exact(entry: Entry, form: Form, found: TracedStreams, first: int, last: int, tally: Tally) -> bool:
@@ -141,6 +142,11 @@ def no_word(token: Token) -> bool:
     return token.word is not None and token.word.unknown
 
 
+def _is_particle(token: Token) -> bool:
+    """Whether a Latin token is a word of two letters, as in, on, me: these stand beside words and make none."""
+    return token.word is not None and token.word.common and len(token.text) == _PARTICLE
+
+
 def _tally_split(found: TracedStreams, tokens: list[Token], wanted: list[Token], tally: Tally) -> None:
     text = found.traced.text
     gaps = [text[a.end : b.start] for a, b in pairwise(tokens)]
@@ -149,6 +155,8 @@ def _tally_split(found: TracedStreams, tokens: list[Token], wanted: list[Token],
         tally.add(0.0, f"{said}: spelled out")
     elif gaps and all(g and not any(c.isspace() for c in g) for g in gaps):
         tally.add(SPLIT, f"{said}: joined across punctuation")
+    elif len(tokens) > 1 and len(wanted) == 1 and not any(map(no_word, tokens)) and any(map(_is_particle, tokens)):
+        tally.add(SPLIT_WORDS, f"{said}: written apart")
     elif len(tokens) > 1 and all(t.word is not None and t.word.common for t in tokens):
         tally.add(SPLIT_COMMON, f"{said}: written apart")
     else:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 
 from models.lexicon.entries import Entry
+from models.lexicon.forms import Form
 from models.lexicon.tally import PRIOR
 from models.text import words
+from models.text.pairs import fluency
 from models.text.streams import Token
 from models.text.traced import TracedStreams
 
 # Characters of context on each side that take part in the weighing.
 CONTEXT = 4
+# The same where word pairs are asked, which say more.
+READ_AROUND = 8
 # Log probability of a digit, a lone letter, a pinyin syllable in Latin letters, and a word without vowels.
 _DIGIT = -6.0
 _LETTER = -7.5
@@ -41,6 +45,8 @@ def plausibility(tokens: list[Token], start: int, end: int) -> float:
             total += _NO_VOWEL
         else:
             total += words.english_log_probability(token.text)
+            if token.word is not None and token.word.unknown:
+                total += words.LETTER_EN * max(0, len(token.text) - words.LONG_EN)
     return total + words.log_probability("".join(run))
 
 
@@ -82,3 +88,26 @@ def margin_of(
 def prior_of(entry: Entry) -> float:
     """Log prior of an entry: of a word of ordinary language no less than its own."""
     return max(PRIOR, words.frequencies().get(entry.text, PRIOR))
+
+
+def gained(form: Form, found: TracedStreams, first: int, last: int) -> tuple[float, int]:
+    """By how many nats a text reads better with the entry's own characters at tokens first…last, and how many change.
+
+    A word stands where it does because of its neighbours: in 谁载了你一程 nothing is won by 宰, in 捅思你 much by 死.
+    """
+    tokens = found.tokens
+    left, right = first, last + 1
+    while left > 0 and first - left < READ_AROUND and _adjoin(tokens[left - 1], tokens[left]):
+        left -= 1
+    while right < len(tokens) and right - last - 1 < READ_AROUND and _adjoin(tokens[right - 1], tokens[right]):
+        right += 1
+    said, meant = [t.text for t in tokens[first : last + 1]], [piece.text for piece in form.pieces]
+    before = "".join(t.text for t in tokens[left:first])
+    after = "".join(t.text for t in tokens[last + 1 : right])
+    changed = sum(a != b for a, b in zip(said, meant, strict=True))
+    return fluency(before + "".join(meant) + after) - fluency(before + "".join(said) + after), changed
+
+
+def _adjoin(left: Token, right: Token) -> bool:
+    """Whether two tokens are Han characters with nothing between them."""
+    return left.kind == right.kind == "h" and left.end == right.start

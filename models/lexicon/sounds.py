@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.lexicon.entries import Entry
-from models.lexicon.forms import Form, Piece, is_abbreviation
+from models.lexicon.forms import MIN_NAME, Form, Piece, is_abbreviation
 from models.lexicon.tally import ALIAS, DIGIT_SOUND, INITIAL, LATIN_SYLLABLE, SAME_TONE, Tally
 from models.text import pinyin
 from models.text.streams import Token
@@ -101,8 +101,8 @@ def _compare_piece(
             tally.add(DIGIT_SOUND, f"{token.text} sounds like {piece.text}")
         return True
     if token.word is not None and token.word.common and len(token.text) > 1 and token.text != piece.text:
-        # An everyday word is no abbreviation.
-        return False
+        # An everyday word is no abbreviation, but may be half a name ("whats app").
+        return piece.how == "letters" and len(piece.key) >= MIN_NAME
     if piece.how == "initial":
         tally.abbreviated = True
         tally.add(INITIAL, f"{piece.key} for {piece.text}")

@@ -18,6 +18,8 @@ INFLECTED = 0.3
 REPEATED = 0.5
 SPLIT = 1.0
 SPLIT_COMMON = 3.5
+# One word said as several of the dictionary, a particle among them: "hero in" is no heroin.
+SPLIT_WORDS = 7.5
 SENTENCE_END = 3.0
 
 

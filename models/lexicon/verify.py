@@ -13,15 +13,23 @@ from dataclasses import dataclass
 from models.lexicon.entries import Entry
 from models.lexicon.forms import Form
 from models.lexicon.letters import compare_exact, compare_letters
-from models.lexicon.plausibility import margin_of
+from models.lexicon.plausibility import gained, margin_of
 from models.lexicon.sounds import compare_sounds
 from models.lexicon.tally import CHANGED_MARGIN, SENTENCE_END, Tally
 from models.text.traced import Stream, TracedStreams
 
 # An exact hit must be no less likely than ordinary words at its place ("大麻" in "大麻烦").
 EXACT_MARGIN = 0.0
-# By how many syllables an entry of few must beat it.
+# By how many syllables an entry of few must beat it, where digits stand for some of them.
 SHORT_MARGIN = {2: 4.5, 3: 5.5, 4: 3.5}
+# Han characters that only sound like the entry owe more, the fewer they are and the more of them are others than the
+# entry's own…
+OWED = {2: 6.0, 3: 5.0}
+OWED_LONGER = 1.0
+OWED_CHANGE = 5.0
+# … and are credited with how much better the sentence reads with its own, up to a bound: rare words, names above all,
+# read badly as they are.
+MOST_READING = 8.0
 _WITHOUT_FILLERS = frozenset({"fillers", "light-words"})
 _SENTENCE_MARKS = frozenset("。！？!?；;")
 # What a rewriting costs, and what it is called.
@@ -84,6 +92,11 @@ def verify(
     margin = margin_of(entry, base, span, said, match == "exact") - tally.cost
     if margin < threshold(match, form, found, first, last):
         return None
+    if match == "phonetic" and by_sound_alone(form, found, first, last):
+        better, changed = gained(form, found, first, last)
+        owed = OWED.get(len(form.pieces), OWED_LONGER) + OWED_CHANGE * changed
+        if margin + min(better, MOST_READING) < owed:
+            return None
     return Verdict(first, last, match, margin, tuple(tally.steps))
 
 
@@ -97,10 +110,20 @@ def _ends_sentence(found: TracedStreams, first: int, last: int) -> bool:
     return not _SENTENCE_MARKS.isdisjoint(found.traced.text[found.tokens[first].start : found.tokens[last].end])
 
 
+def by_sound_alone(form: Form, found: TracedStreams, first: int, last: int) -> bool:
+    """Whether a match is of Han characters by their sounds, one for one."""
+    pieces, tokens = form.pieces, found.tokens[first : last + 1]
+    return len(pieces) == len(tokens) and all(
+        p.how == "sound" and t.kind == "h" for p, t in zip(pieces, tokens, strict=True)
+    )
+
+
 def threshold(match: str, form: Form, found: TracedStreams, first: int, last: int) -> float:
     """Margin that a kind of match needs: more for a few Han characters that only sound like the entry."""
     if match == "exact":
         return EXACT_MARGIN
     if match != "phonetic" or form.stream != "p" or any(t.kind == "w" for t in found.tokens[first : last + 1]):
         return CHANGED_MARGIN
+    if by_sound_alone(form, found, first, last):
+        return CHANGED_MARGIN  # for a start
     return SHORT_MARGIN.get(len(form.pieces), CHANGED_MARGIN)

@@ -23,6 +23,9 @@ LONGEST_WORD = 4
 COMMON_EN = -7.3
 KNOWN_EN = -10.0
 RARE_EN = -13.8
+# Each letter more of a word in no dictionary makes it rarer.
+LONG_EN = 8
+LETTER_EN = -0.3
 
 
 @cache
@@ -124,11 +127,14 @@ def reduce_runs(word: str, limit: int) -> str:
 
 def stem(word: str) -> str:
     """Key shared by the inflected forms of a word; not a linguist's stem. Input lower-case letters."""
-    word = squeeze(word)
+    word = _LONG_RUN.sub(r"\1\1", word)
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _MIN_STEM:
-            return word[: -len(suffix)]
-    return word
+            word = word[: -len(suffix)]
+            break
+    if word[-1:] == "y" and len(word) > _MIN_STEM:  # burying, bury
+        word = word[:-1]
+    return squeeze(word)
 
 
 def inflection_stems(word: str) -> tuple[str, ...]:
@@ -144,6 +150,8 @@ def inflection_stems(word: str) -> tuple[str, ...]:
 
 
 _ENDINGS = ("s", "es", "ed", "d", "ing", "in", "ings", "er", "ers", "r", "rs")
+# Endings of a verb: "selling drugs" is found in "sells drugs", but "hookers" not in "hooked".
+_VERBAL = ("s", "es", "ed", "ing")
 # Endings that an entry may have lost in what was said: "betting site" is found in "bet site", "hookers" not in "hook".
 _SHEDDABLE = ("s", "es", "ed", "d", "ing")
 
@@ -167,7 +175,14 @@ def inflects(form: str, base: str) -> bool:
             return True
         if base[-1] == "y" and ending in {"es", "ed", "er", "ers"} and form == base[:-1] + "i" + ending:
             return True
-    return False
+    return not _verbs(form).isdisjoint(_verbs(base))
+
+
+def _verbs(form: str) -> frozenset[str]:
+    """English verbs of which a word may be an inflected form."""
+    bases = {form[: -len(e)] for e in _VERBAL if form.endswith(e)}
+    bases |= {b + "e" for b in bases} | {b[:-1] for b in bases if b[-2:-1] == b[-1:]}
+    return frozenset(b for b in bases if len(b) >= _MIN_STEM and (b in known_english() or b in common_english()))
 
 
 VOWEL_EDIT = 0.6

@@ -13,8 +13,14 @@ from models.strikes import Tail
 
 DATA = Path(__file__).parents[1] / "data" / "judge"
 # What was measured, not the aim (0.95 and 0.01): the innocents held out were chosen one by one to deceive.
-MIN_RECALL = {"development": 0.95, "held out first": 0.95, "held out second": 0.95, "held out third": 0.94}
-MAX_FALSE = {"development": 0.01, "held out first": 0.03, "held out second": 0.03, "held out third": 0.06}
+# Least recall and most false alarms of each suite.
+BOUNDS = {
+    "development": (0.95, 0.01),
+    "held out first": (0.95, 0.02),
+    "held out second": (0.95, 0.02),
+    "held out third": (0.95, 0.025),
+    "held out fourth": (0.93, 0.025),
+}
 
 
 def load(name: str) -> dict:
@@ -22,12 +28,13 @@ def load(name: str) -> dict:
 
 
 def suites() -> dict[str, tuple[dict, dict]]:
-    first, second, third = (load(f"evasion_{name}.yaml") for name in ("heldout", "second", "third"))
+    first, second, third, fourth = (load(f"evasion_{name}.yaml") for name in ("heldout", "second", "third", "fourth"))
     return {
         "development": (load("evasion_disguised.yaml"), load("evasion_innocent.yaml")),
         "held out first": (first["disguised"], first["innocent"]),
         "held out second": (second["disguised"], second["innocent"]),
         "held out third": (third["disguised"], third["innocent"]),
+        "held out fourth": (fourth["disguised"], fourth["innocent"]),
     }
 
 
@@ -52,8 +59,8 @@ def count(values: Iterable[bool]) -> tuple[int, int]:
     return sum(seen), len(seen)
 
 
-@pytest.mark.parametrize("suite", MIN_RECALL)
-def test_recall_and_false_alarms(suite):
+@pytest.mark.parametrize(("suite", "recall", "false"), [(suite, *bounds) for suite, bounds in BOUNDS.items()])
+def test_recall_and_false_alarms(suite, recall, false):
     lexicon = starter_lexicon()
     disguised, innocent = suites()[suite]
 
@@ -66,8 +73,8 @@ def test_recall_and_false_alarms(suite):
     accused = {kind: count(bool(lexicon.find(str(t))) for t in rows) for kind, rows in innocent.items()}
     hits, of = table(f"{suite}: disguised sentences found, by kind of disguise", recalled)
     alarms, among = table(f"{suite}: innocent sentences accused, by kind of likeness", accused)
-    assert hits / of >= MIN_RECALL[suite]
-    assert alarms / among <= MAX_FALSE[suite]
+    assert hits / of >= recall
+    assert alarms / among <= false
 
 
 def test_the_suite_is_large_enough_and_apart_from_the_lists():

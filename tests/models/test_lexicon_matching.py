@@ -83,6 +83,15 @@ def test_innocent_look_alikes(text):
     assert entries(text) == set()
 
 
+@pytest.mark.parametrize(("literal", "disguised"), [("谁载了你一程", "我要宰了泥"), ("电话通了你再说", "老子捅思你")])
+def test_what_is_said_every_day_is_no_entry_misheard(literal, disguised):
+    lexicon = load_lexicon(
+        "- list: a\n  category: x\n  match: [exact, phonetic]\n  entries: [宰了你, 捅了你, 捅死你]\n"
+    )
+    assert lexicon.find(literal) == ()
+    assert lexicon.find(disguised) != ()
+
+
 def test_kinds_that_a_list_does_not_allow_are_not_used():
     only = load_lexicon("- list: a\n  category: x\n  entries: [加微信, telegram]\n")
     assert [h.entry for h in only.find("加 微 信 jia wei xin 家危信 加vx telagram")] == ["加微信"]

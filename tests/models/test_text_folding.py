@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text import pinyin, words
+from models.text import pairs, pinyin, words
 from models.text.fold import fold, trace
 from models.text.streams import streams
 from models.text.traced import TracedStreams
@@ -115,10 +115,31 @@ def test_ordinary_words_are_likelier_than_nonsense():
     assert words.english_log_probability("telegrum") == words.RARE_EN
 
 
+@pytest.mark.parametrize(("forms"), [("adding", "add"), ("apps", "app"), ("burying", "bury"), ("kiiill", "killed")])
+def test_inflected_forms_share_a_key(forms):
+    assert len(set(map(words.stem, forms))) == 1
+
+
+def test_pairs_tell_what_is_said_from_what_is_not():
+    assert pairs.fluency("载了你") > sum(map(pairs.fluency, "载了你"))
+    assert pairs.fluency("老子捅死你") > pairs.fluency("老子捅思你")
+    assert pairs.fluency("") == 0.0
+
+
+def test_a_follower_is_found_as_a_whole_word():
+    sign = chr(pairs.FIRST_STEP + 4)
+    followers = f"不了{sign}了解{sign}了{chr(pairs.FIRST_STEP + 6)}"
+    assert pairs.gain(followers, "了") == 6 * pairs.STEP
+    assert pairs.gain(followers, "解") == 0.0
+    assert pairs.gain("", "了") == 0.0
+
+
 @pytest.mark.parametrize(
     ("form", "base", "same"),
     [("guns", "gun", True), ("betting", "bet", True), ("better", "bet", False), ("hook", "hookers", False),
-     ("heroine", "heroin", False), ("bitches", "bitch", True), ("spicy", "spic", False)],
+     ("heroine", "heroin", False), ("bitches", "bitch", True), ("spicy", "spic", False), ("sells", "selling", True),
+     ("hooks", "hookers", False),
+     ("burying", "bury", True)],
 )  # fmt: skip
 def test_inflection(form, base, same):
     assert words.inflects(form, base) is same
