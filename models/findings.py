@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from models.lexicon.matcher import Hit, Lexicon, shifted
+from models.lexicon.hits import Hit, shifted
+from models.lexicon.matcher import Lexicon
 from models.policy.resolve import Rules
 from models.proposals import model_hits
 from models.sounds import DISRUPTIONS, SoundEvent

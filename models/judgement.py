@@ -16,7 +16,8 @@ import msgspec
 from models.charges import Charge, acted_before, charges_of, consequence, evidence_of, may_act, strongest, weight
 from models.classifier import load_text_model
 from models.findings import Heard, Risk, computed_id, risks
-from models.lexicon.matcher import Hit, Lexicon
+from models.lexicon.hits import Hit
+from models.lexicon.matcher import Lexicon
 from models.policy.load import Policies
 from models.policy.resolve import Rules
 from models.policy.schema import RANK, Acknowledge, Incidents, Rule

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from models.classifier import load_text_model
-from models.lexicon.matcher import Hit
+from models.lexicon.hits import Hit
 
 if TYPE_CHECKING:
     from models.findings import Heard

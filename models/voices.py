@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from models.lexicon.matcher import Hit
+from models.lexicon.hits import Hit
 from models.policy.schema import SyntheticVoice
 from models.strikes import VoiceScore
 from models.synthetic.evidence import SequentialTest, SpeakerEvidence

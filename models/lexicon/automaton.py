@@ -82,6 +82,8 @@ class Automaton:
     def abbreviations(self, chars: str) -> list[Found]:
         """Abbreviations in ``Streams.chars``."""
         head = self._machines["a"].get
+        if chars.isascii() and chars.isalpha():  # one run
+            return [(0, len(chars), chain)] if (chain := head(chars, -1)) >= 0 else []
         return [(m.start(), m.end(), chain) for m in _RUN.finditer(chars) if (chain := head(m.group(), -1)) >= 0]
 
     def entries(self, chain: int) -> Iterator[tuple[int, int]]:

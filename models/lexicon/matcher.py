@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import threading
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
 
 from models.lexicon.automaton import STRIPPED, Automaton, Found
-from models.lexicon.entries import Entry, parse_lexicon, read_lexicon_files, version_of
+from models.lexicon.entries import Entry, version_of
 from models.lexicon.forms import form_of
+from models.lexicon.hits import Hit, best, hit_of
 from models.lexicon.patterns import find_pattern
 from models.lexicon.screen import (
     Bill,
@@ -28,6 +24,7 @@ from models.lexicon.screen import (
     same_words,
     spoken,
     whole_words,
+    written_otherwise,
 )
 from models.lexicon.verify import verify
 from models.text.fold import Traced, fold, trace
@@ -42,31 +39,10 @@ LONGEST_TEXT = 2000
 EXCUSE_DISTANCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """An entry found in a text.
-
-    ``span`` is the half-open range in the original text; ``match`` is exact, phonetic, initials or pattern; ``score``
-    in (0, 1]; ``explain`` names the transformations between the text and the entry, in order.
-    """
-
-    list: str
-    entry: str
-    category: str
-    severity: int
-    language: str
-    span: tuple[int, int]
-    match: str
-    score: float
-    explain: tuple[str, ...] = ()
-    note: str = ""
-
-
 # Comparisons whose outcome is kept: the same words are heard again and again.
 _KEPT = 1 << 16
 # View of the text, start and end in the form's stream of that view, number of the entry and of its form.
 _Candidate = tuple[int, int, int, int, int]
-_BETTER = {"exact": 3, "pattern": 2, "phonetic": 1, "initials": 0}
 
 
 class Lexicon:
@@ -98,7 +74,7 @@ class Lexicon:
         ]
         if candidates:
             hits += self._verified(text, candidates)
-        return _best(hits) if hits else ()
+        return best(hits) if hits else ()
 
     def _candidates(self, folded: str, characters: AbstractSet[str]) -> list[_Candidate]:
         """What may hold, view by view: keys that begin and end with words and are likely enough where they stand."""
@@ -139,7 +115,8 @@ class Lexicon:
         find = self._automaton.find
         out: list[_Candidate] = []
         if hits := find("q", found.q):
-            out += self._new(view, whole_words(hits, found.q_edges), found.q, base.q)
+            joined = self._new(view, whole_words(hits, found.q_edges), found.q, base.q)
+            out += [c for c in joined if written_otherwise(self.entries[c[3]], found, c[1], c[2])]
         hits = find("n", found.s)
         if found.has_unknown:
             hits += holding(whole_words(find("s", found.s), found.s_edges), found.unknown)
@@ -230,7 +207,7 @@ class Lexicon:
             if exact and not view:
                 exact_found.add(number)
             score = 1.0 if exact else min(0.999, round(1.0 / (1.0 + math.exp(-0.5 * verdict.margin)), 3))
-            hits.append(_hit(entry, span, verdict.match, score, verdict.steps))
+            hits.append(hit_of(entry, span, verdict.match, score, verdict.steps))
         return hits
 
     def _pattern_hits(self, number: int, text: str) -> Iterable[Hit]:
@@ -245,7 +222,7 @@ class Lexicon:
                 ]  # fmt: skip
                 if inside and _excused(entry, found, inside[0], inside[-1]):
                     continue
-            yield _hit(entry, span, "pattern", 1.0, (f"pattern {entry.text}",))
+            yield hit_of(entry, span, "pattern", 1.0, (f"pattern {entry.text}",))
 
 
 _SECOND = len(VARIANTS) + 2
@@ -261,12 +238,6 @@ def _traced_view(base: Traced, view: int, variants: Sequence[Variant] = ()) -> T
     if view == _SECOND:
         return TracedStreams(base, second=True)
     return TracedStreams(variants[view - 1].trace(base))
-
-
-def _hit(entry: Entry, span: tuple[int, int], match: str, score: float, steps: tuple[str, ...]) -> Hit:
-    return Hit(
-        entry.list, entry.text, entry.category, entry.severity, entry.language, span, match, score, steps, entry.note
-    )
 
 
 @lru_cache(maxsize=1 << 14)
@@ -287,60 +258,3 @@ def _excused(entry: Entry, found: TracedStreams, first: int, last: int) -> bool:
                 return True
             at = stream.text.find(key, at + 1)
     return False
-
-
-def _best(hits: Iterable[Hit]) -> tuple[Hit, ...]:
-    """One hit per entry and place: exact before sound, higher before lower score, shorter before longer span."""
-    kept: list[Hit] = []
-    ranked = sorted(hits, key=lambda h: (-_BETTER[h.match], -h.score, h.span[1] - h.span[0], h.span, h.list, h.entry))
-    for hit in ranked:
-        if not any(
-            k.list == hit.list and k.entry == hit.entry and k.span[0] < hit.span[1] and hit.span[0] < k.span[1]
-            for k in kept
-        ):
-            kept.append(hit)
-    return tuple(sorted(kept, key=lambda h: (h.span, h.list, h.entry)))
-
-
-def shifted(hit: Hit, offset: int, length: int) -> Hit | None:
-    """The hit with its span moved by ``-offset`` and cut to [0, length); None if nothing of it is left."""
-    start, end = max(0, hit.span[0] - offset), min(length, hit.span[1] - offset)
-    return replace(hit, span=(start, end)) if start < end else None
-
-
-_in_use: weakref.WeakValueDictionary[str, Lexicon] = weakref.WeakValueDictionary()
-_compiling = threading.Lock()
-
-
-def compiled(entries: Iterable[Entry]) -> Lexicon:
-    """The lexicon of these entries: one for the whole process, for as long as anybody holds it.
-
-    Stages in one process want the same lists, and compiling takes seconds where they are long.
-    """
-    wanted = tuple(entries)
-    version = version_of(wanted)
-    with _compiling:
-        found = _in_use.get(version)
-        if found is None or found.entries != wanted:  # the version is a shortened hash
-            found = _in_use[version] = Lexicon(wanted)
-        return found
-
-
-def load_lexicon(source: str | Path | Sequence[str | Path] | None = None) -> Lexicon:
-    """A lexicon from a file, several files, a YAML text (any string with a line break), or the starter lists (None).
-
-    Raises LexiconError naming file, line, field and remedy of every fault.
-    """
-    if source is None:
-        return starter_lexicon()
-    if isinstance(source, str) and "\n" in source:
-        return compiled(parse_lexicon(source))
-    paths = [source] if isinstance(source, str | Path) else list(source)
-    return compiled(read_lexicon_files(paths))
-
-
-def starter_lexicon() -> Lexicon:
-    """The lists that come with the package, in the order of their file names."""
-    folder = files("models.lexicon").joinpath("data")
-    texts = sorted((f.name, f.read_text(encoding="utf-8")) for f in folder.iterdir() if f.name.endswith(".yaml"))
-    return compiled(entry for name, text in texts for entry in parse_lexicon(text, name))

@@ -90,8 +90,8 @@ def prior_of(entry: Entry) -> float:
     return max(PRIOR, words.frequencies().get(entry.text, PRIOR))
 
 
-def gained(form: Form, found: TracedStreams, first: int, last: int) -> tuple[float, int]:
-    """By how many nats a text reads better with the entry's own characters at tokens first…last, and how many change.
+def gained(form: Form, found: TracedStreams, first: int, last: int) -> float:
+    """By how many nats a text reads better with the entry's own characters at tokens first…last.
 
     A word stands where it does because of its neighbours: in 谁载了你一程 nothing is won by 宰, in 捅思你 much by 死.
     """
@@ -104,8 +104,7 @@ def gained(form: Form, found: TracedStreams, first: int, last: int) -> tuple[flo
     said, meant = [t.text for t in tokens[first : last + 1]], [piece.text for piece in form.pieces]
     before = "".join(t.text for t in tokens[left:first])
     after = "".join(t.text for t in tokens[last + 1 : right])
-    changed = sum(a != b for a, b in zip(said, meant, strict=True))
-    return fluency(before + "".join(meant) + after) - fluency(before + "".join(said) + after), changed
+    return fluency(before + "".join(meant) + after) - fluency(before + "".join(said) + after)
 
 
 def _adjoin(left: Token, right: Token) -> bool:

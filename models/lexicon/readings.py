@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from models.lexicon.matcher import Hit, Lexicon
+from models.lexicon.hits import Hit
+from models.lexicon.matcher import Lexicon
 from models.lexicon.near import Near, NearIndex
 from models.speech.text import simplify
 from models.text.fold import fold

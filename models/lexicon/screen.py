@@ -52,6 +52,15 @@ def heard(entry: Entry, found: Streams, start: int, end: int) -> bool:
     return compare_heard(tokens, wanted, Tally())
 
 
+def written_otherwise(entry: Entry, found: Streams, start: int, end: int) -> bool:
+    """Whether words in the squeezed letters are not merely the entry's own, which another key finds."""
+    first, last = bisect_right(found.q_ends, start), bisect_right(found.q_ends, end - 1)
+    said, wanted = found.words[first : last + 1], entry_tokens(entry)
+    if len(said) != len(wanted) or (last + 1 < len(found.words) and found.words[last + 1].letters == found.q[end - 1]):
+        return True
+    return any(len(word.letters) != len(token.text) for word, token in zip(said, wanted, strict=True))
+
+
 def on_edges(hits: Sequence[Found], text: str, edges: Sequence[int]) -> list[Found]:
     """Keys whose Latin letters, at either end, begin and end with their words."""
     return [

@@ -93,9 +93,8 @@ def verify(
     if margin < threshold(match, form, found, first, last):
         return None
     if match == "phonetic" and by_sound_alone(form, found, first, last):
-        better, changed = gained(form, found, first, last)
-        owed = OWED.get(len(form.pieces), OWED_LONGER) + OWED_CHANGE * changed
-        if margin + min(better, MOST_READING) < owed:
+        owed = debt(form, found, first, last)
+        if margin + min(gained(form, found, first, last), MOST_READING) < owed:
             return None
     return Verdict(first, last, match, margin, tuple(tally.steps))
 
@@ -118,6 +117,13 @@ def by_sound_alone(form: Form, found: TracedStreams, first: int, last: int) -> b
     )
 
 
+def debt(form: Form, found: TracedStreams, first: int, last: int) -> float:
+    """What characters that only sound like an entry owe, reading included."""
+    tokens = found.tokens[first : last + 1]
+    changed = sum(t.text != p.text for t, p in zip(tokens, form.pieces, strict=True))
+    return OWED.get(len(form.pieces), OWED_LONGER) + OWED_CHANGE * changed
+
+
 def threshold(match: str, form: Form, found: TracedStreams, first: int, last: int) -> float:
     """Margin that a kind of match needs: more for a few Han characters that only sound like the entry."""
     if match == "exact":
@@ -125,5 +131,5 @@ def threshold(match: str, form: Form, found: TracedStreams, first: int, last: in
     if match != "phonetic" or form.stream != "p" or any(t.kind == "w" for t in found.tokens[first : last + 1]):
         return CHANGED_MARGIN
     if by_sound_alone(form, found, first, last):
-        return CHANGED_MARGIN  # for a start
+        return max(CHANGED_MARGIN, debt(form, found, first, last) - MOST_READING)  # what reading can add at most
     return SHORT_MARGIN.get(len(form.pieces), CHANGED_MARGIN)

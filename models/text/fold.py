@@ -68,8 +68,14 @@ def fold_char(char: str) -> str:
 class _FoldTable(dict[int, str]):
     """Translation table that computes an entry when it is first needed."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.uneven: set[str] = set()  # characters met so far that do not fold to one
+
     def __missing__(self, code: int) -> str:
         folded = fold_char(chr(code))
+        if len(folded) != 1:
+            self.uneven.add(chr(code))
         # The set of characters in use is small; the bound only guards against a text that enumerates Unicode.
         if len(self) < 60_000:
             self[code] = folded
@@ -86,6 +92,9 @@ def fold(text: str) -> str:
 
 def trace(text: str) -> Traced:
     """``fold`` with the origin of every character."""
+    folded = fold(text)
+    if _TABLE.uneven.isdisjoint(text):
+        return Traced(folded, list(range(len(text))), list(range(1, len(text) + 1)))
     chars: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

@@ -147,13 +147,19 @@ def sound_cost(left: str, right: str) -> float | None:
     return cost
 
 
+@cache
+def _last_letters() -> frozenset[str]:
+    """Letters in which a syllable may end: most English words end in another."""
+    return frozenset(syllable[-1] for syllable in syllables())
+
+
 @lru_cache(maxsize=1 << 14)
 def split_pinyin(word: str) -> tuple[str, ...]:
     """Syllables of a lower-case Latin word if it is pinyin throughout, longest first; () otherwise.
 
     Single letters are not taken for syllables: in writing they are initials far more often.
     """
-    if not 2 <= len(word) <= 40:
+    if not 2 <= len(word) <= 40 or word[-1] not in _last_letters():
         return ()
     known = syllables()
     best: list[tuple[str, ...] | None] = [()] + [None] * len(word)

@@ -203,6 +203,11 @@ class Streams:
         return [0, *_ends([piece.q for piece in self._pieces])]
 
     @cached_property
+    def q_ends(self) -> list[int]:
+        """Where each of the words ends in q."""
+        return [end for end, piece in zip(self.q_edges[1:], self._pieces, strict=True) if piece.word and piece.word.q]
+
+    @cached_property
     def s_edges(self) -> list[int]:
         """Where words begin and end in s."""
         return [0, *_ends([piece.s for piece in self._pieces])]
@@ -285,8 +290,7 @@ def tokenise(text: str) -> list[Token]:
 
 def _loose(text: str, start: int, end: int, out: list[Token]) -> None:
     """Single-character tokens of a stretch without Latin words."""
-    for i in range(start, end):
-        char = text[i]
+    for i, char in enumerate(text[start:end], start):
         if char.isalnum():
             out.append(Token(char, "d" if char.isdigit() else "h", i, i + 1, None))
 

@@ -127,14 +127,18 @@ def reduce_runs(word: str, limit: int) -> str:
 
 def stem(word: str) -> str:
     """Key shared by the inflected forms of a word; not a linguist's stem. Input lower-case letters."""
-    word = _LONG_RUN.sub(r"\1\1", word)
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= _MIN_STEM:
-            word = word[: -len(suffix)]
-            break
-    if word[-1:] == "y" and len(word) > _MIN_STEM:  # burying, bury
-        word = word[:-1]
-    return squeeze(word)
+    squeezed = squeeze(word)
+    doubled = len(squeezed) < len(word)
+    if doubled:
+        word = _LONG_RUN.sub(r"\1\1", word)
+    if word.endswith(_SUFFIXES):
+        for suffix in _SUFFIXES:
+            if word.endswith(suffix) and len(word) - len(suffix) >= _MIN_STEM:
+                word = word[: -len(suffix)]
+                break
+        if word[-1] == "y" and len(word) > _MIN_STEM:  # burying, bury
+            word = word[:-1]
+    return squeeze(word) if doubled else word
 
 
 def inflection_stems(word: str) -> tuple[str, ...]:

@@ -25,7 +25,9 @@ def unscreened(text: str):
     every = {
         name: mock.Mock(side_effect=lambda hits, *_: list(hits)) for name in ("on_edges", "whole_words", "holding")
     }
-    passed = dict.fromkeys(("heard", "likely", "likely_apart", "same_words"), mock.Mock(return_value=True))
+    passed = dict.fromkeys(
+        ("heard", "likely", "likely_apart", "same_words", "written_otherwise"), mock.Mock(return_value=True)
+    )
     with mock.patch.multiple("models.lexicon.matcher", ordinary=mock.Mock(return_value=False), **every, **passed):
         return UNSCREENED.find(text)
 

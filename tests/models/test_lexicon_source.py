@@ -144,7 +144,7 @@ def test_a_pattern_of_punctuation_is_looked_for():
 def test_a_process_holds_each_lexicon_once(monkeypatch):
     entries = parse_lexicon(GOOD)
     made = []
-    monkeypatch.setattr("models.lexicon.matcher.Lexicon", lambda of: made.append(1) or Lexicon(of))
+    monkeypatch.setattr("models.lexicon.library.Lexicon", lambda of: made.append(1) or Lexicon(of))
     with ThreadPoolExecutor(8) as stages:
         found = list(stages.map(lambda _: compiled(entries), range(8)))
     assert len({id(lexicon) for lexicon in found}) == len(made) == 1
