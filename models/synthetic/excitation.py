@@ -30,6 +30,10 @@ SIZE = 23
 """Percentiles of kurtosis, gain and periodicity (5 each), of that at twice the period (3); voiced share; pitch changes
 (3) and spread."""
 
+_LAGS = np.cos(2 * np.pi * np.outer(np.arange(_FRAME // 2 + 1), np.arange(_ORDER + 1)) / _FRAME)
+_LAGS[1:-1] *= 2.0  # both halves of the spectrum
+_LAGS = (_LAGS / _FRAME).astype(np.float32)
+"""From a power spectrum to the autocorrelation at lags 0 to 16."""
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FRAME) / _FRAME)).astype(np.float32)
 
 
@@ -82,8 +86,8 @@ def analyse(samples: Samples) -> Excitation:
 
 def _measures(frames: Samples) -> NDArray[np.float64]:
     """Log kurtosis, log prediction gain, autocorrelation at the best period and at twice that, log period: [5, t]."""
-    power = np.abs(np.fft.rfft(frames * _HANN, 2 * _FRAME)) ** 2
-    auto = np.fft.irfft(power)[:, : _ORDER + 1] * np.r_[_WHITEN, np.ones(_ORDER)] + 1e-20
+    # The window ends in zeros, so the circular autocorrelation is as good as the linear one at such short lags.
+    auto = (_power(frames * _HANN, _FRAME) @ _LAGS).astype(np.float64) * np.r_[_WHITEN, np.ones(_ORDER)] + 1e-20
     whitening = _levinson(auto)
     past = np.lib.stride_tricks.sliding_window_view(frames, _ORDER + 1, axis=1)
     residual = np.matmul(past, whitening[:, ::-1, None].astype(np.float32))[..., 0]
@@ -92,11 +96,16 @@ def _measures(frames: Samples) -> NDArray[np.float64]:
     energy = np.maximum(squares.mean(axis=1), 1e-20)
     kurtosis = np.log(np.maximum((squares * squares).mean(axis=1) / energy**2, 1e-3))
     gain = np.log(energy / (auto[:, 0] / (_HANN @ _HANN)))
-    own = np.fft.irfft(np.abs(np.fft.rfft(residual, 2 * _FRAME)) ** 2)[:, : 2 * _LONGEST + 1]
+    own = np.fft.irfft(_power(residual, 2 * _FRAME))[:, : 2 * _LONGEST + 1]
     own /= np.maximum(own[:, :1], 1e-20)
     period = own[:, _SHORTEST : _LONGEST + 1].argmax(axis=1) + _SHORTEST
     rows = np.arange(len(own))
     return np.stack([kurtosis, gain, own[rows, period], own[rows, 2 * period], np.log(period)])
+
+
+def _power(frames: Samples, size: int) -> Samples:
+    spectra = np.fft.rfft(frames, size)
+    return np.asarray(spectra.real**2 + spectra.imag**2, np.float32)
 
 
 def _levinson(auto: NDArray[np.float64]) -> NDArray[np.float64]:
