@@ -19,6 +19,7 @@ from streams.watchdog import Standing, Watchdog
 READ = {"segment": topics.CHUNKS, "listen": topics.UTTERANCES, "catchup": topics.DEFERRED, "judge": topics.FINDINGS}
 """What each group works off. catchup waits while anything live does, so it is not asked for progress."""
 STALLED_S = 60.0
+_LOOP, _SLACK = "roomwarden_loop_lag_seconds", "roomwarden_deadline_slack_seconds"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -27,11 +28,10 @@ class Groups:
     """How far the consumer groups are: records behind, and partitions on which nothing moves."""
 
     def __init__(self, settings: Settings, partitions: int) -> None:
-        options = client_options(settings)
         self._settings = settings
         self._partitions = partitions
-        self._admin: Any = AIOKafkaAdminClient(**options)
-        self._consumer: Any = AIOKafkaConsumer(**options)
+        self._admin: Any = AIOKafkaAdminClient(**client_options(settings))
+        self._consumer: Any = AIOKafkaConsumer(**client_options(settings))
         self._watchdog = Watchdog(STALLED_S)
         self.stalled: dict[str, float] = {}
         """Partitions with records waiting and nothing acknowledged for ``STALLED_S``, and the longest time (s)."""
@@ -88,12 +88,12 @@ def counters(text: str) -> dict[tuple[str, str], float]:
 
 def prompt_wakes(shown: dict[tuple[str, str], float]) -> tuple[float, float]:
     """Wakes of the event loop that were late by 20 ms at most, and all."""
-    prompt = shown.get(("roomwarden_loop_lag_seconds_bucket", "0.02"), 0.0)
-    return prompt, shown.get(("roomwarden_loop_lag_seconds_count", ""), 0.0)
+    prompt = shown.get((f"{_LOOP}_bucket", "0.02"), 0.0)
+    return prompt, shown.get((f"{_LOOP}_count", ""), 0.0)
 
 
 def timely_finals(shown: dict[tuple[str, str], float]) -> tuple[float, float]:
     """Finals whose batch began by their deadline, and all."""
-    late = shown.get(("roomwarden_deadline_slack_seconds_bucket", "final,0.0"), 0.0)
-    every = shown.get(("roomwarden_deadline_slack_seconds_count", "final"), 0.0)
+    late = shown.get((f"{_SLACK}_bucket", "final,0.0"), 0.0)
+    every = shown.get((f"{_SLACK}_count", "final"), 0.0)
     return every - late, every
