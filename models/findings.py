@@ -14,6 +14,7 @@ from models.proposals import model_hits
 from models.sounds import DISRUPTIONS, SoundEvent
 from models.speech.timing import WordTime
 from models.strikes import Tail, VoiceScore
+from models.text.ends import common_ends
 from models.text.fold import fold
 from models.text.pinyin import code_tables
 from models.voices import voice_hit
@@ -139,9 +140,7 @@ def written_at(text: str, alternative: str, span: tuple[int, int]) -> tuple[int,
 
     What the two begin and end with tells; what lies between is one. All of the text, where nothing of it stands there.
     """
-    shorter = min(len(text), len(alternative))
-    head = next((n for n in range(shorter) if text[n] != alternative[n]), shorter)
-    tail = next((n for n in range(shorter - head) if text[-1 - n] != alternative[-1 - n]), shorter - head)
+    head, tail = common_ends(text, alternative)
 
     def moved(place: int, between: int) -> int:
         if place <= head:

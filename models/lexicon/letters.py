@@ -11,6 +11,7 @@ from models.lexicon.plausibility import plausibility
 from models.lexicon.sounds import begins_word, ends_word
 from models.lexicon.tally import CHANGED_MARGIN, INFLECTED, PRIOR, REPEATED, SPLIT, SPLIT_COMMON, SPLIT_WORDS, Tally
 from models.text import words
+from models.text.ends import common_ends
 from models.text.fold import fold
 from models.text.streams import Token, tokenise
 from models.text.traced import Stream, TracedStreams
@@ -94,14 +95,7 @@ def compare_letters(
 
 def compare_heard(tokens: list[Token], wanted: list[Token], tally: Tally) -> bool:
     """Everyday words must be the entry's own; what is left between them must sound like its name."""
-    head = 0
-    while head < min(len(tokens), len(wanted)) and words.inflects(tokens[head].text, wanted[head].text):
-        head += 1
-    tail = 0
-    while tail < min(len(tokens), len(wanted)) - head and words.inflects(
-        tokens[-1 - tail].text, wanted[-1 - tail].text
-    ):
-        tail += 1
+    head, tail = common_ends([t.text for t in tokens], [t.text for t in wanted], words.inflects)
     said, names = tokens[head : len(tokens) - tail], wanted[head : len(wanted) - tail]
     if not said or not names or not all(is_name(t) for t in names):
         return False

@@ -10,6 +10,7 @@ from models.lexicon.hits import Hit
 from models.lexicon.matcher import Lexicon
 from models.lexicon.near import Near, NearIndex
 from models.speech.text import simplify
+from models.text.ends import common_ends
 from models.text.fold import fold
 
 MOST_READINGS = 4
@@ -71,13 +72,7 @@ def spelled(said: str, entry: str, heard: str) -> str:
     if not entry.isascii():
         return entry if simplify(heard) == heard else _traditional()(entry)
     before, wanted = said.split(), entry.split()
-    shorter = min(len(before), len(wanted))
-    head = 0
-    while head < shorter and fold(before[head]) == fold(wanted[head]):
-        head += 1
-    tail = 0
-    while tail < shorter - head and fold(before[-1 - tail]) == fold(wanted[-1 - tail]):
-        tail += 1
+    head, tail = common_ends([fold(word) for word in before], [fold(word) for word in wanted])
     middle = " ".join(wanted[head : len(wanted) - tail])
     if not head and said[:1].isupper():
         middle = middle[:1].upper() + middle[1:]
