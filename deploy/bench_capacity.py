@@ -20,6 +20,7 @@ from deploy.bench_latency import latencies
 from deploy.board import percentile
 from deploy.capacity import Assumptions, extrapolate
 from deploy.demo import WATCHED, DemoResult, until
+from deploy.gauges import used
 from deploy.service import WorkerProcess, client_settings, own_broker
 from deploy.view import View
 from loadtest import timeline
@@ -47,8 +48,6 @@ PEERS: tuple[tuple[Kind, str], ...] = (("stream", "one stream a model (WhisperLi
 PATIENCE_S = 20.0
 STEP_MS = 30.0
 PARTITIONS = 8
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +221,11 @@ class _Used:
 
 
 def _used(workers: Sequence[WorkerProcess]) -> _Used:
-    cpu = memory = 0.0
+    cpu_s, memory_mib = used(worker.pid for worker in workers)
     records = 0.0
     for worker in workers:
-        fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
-        cpu += (int(fields[11]) + int(fields[12])) / _TICKS
-        memory += int(fields[21]) * _PAGE
         records += sum(map(float, re.findall(r"^roomwarden_records_total\S* (\S+)$", worker.metrics(), re.MULTILINE)))
-    return _Used(cpu, int(memory), records)
+    return _Used(cpu_s, int(memory_mib * (1 << 20)), records)
 
 
 def _lag(text: str) -> float:
