@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.synthetic.windows import SAMPLE_RATE, Samples
+from models.synthetic.windows import ACTIVE_DB, SAMPLE_RATE, Samples, framed, hann, power
 
 HOP = 320  # samples between frames: 20 ms
 
@@ -22,7 +22,7 @@ _FRAME = 512
 _ORDER = 16  # two poles a kilohertz, as is usual
 _SHORTEST, _LONGEST = SAMPLE_RATE // 400, SAMPLE_RATE // 60  # periods: voices from 60 to 400 Hz
 _VOICED = 0.3  # of the residual's autocorrelation at its best period
-_ACTIVE = 10**-3.5  # frames within 35 dB of the loudest count
+_ACTIVE = 10 ** (-ACTIVE_DB / 10)  # frames so near the loudest count
 _WHITEN = 1.0001  # a noise 40 dB below keeps the recursion well-posed
 _LEAST = 4  # frames that make a percentile
 _FIVE, _THREE = (5, 25, 50, 75, 95), (25, 50, 75)
@@ -34,7 +34,7 @@ _LAGS = np.cos(2 * np.pi * np.outer(np.arange(_FRAME // 2 + 1), np.arange(_ORDER
 _LAGS[1:-1] *= 2.0  # both halves of the spectrum
 _LAGS = (_LAGS / _FRAME).astype(np.float32)
 """From a power spectrum to the autocorrelation at lags 0 to 16."""
-_HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FRAME) / _FRAME)).astype(np.float32)
+_HANN = hann(_FRAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,7 @@ class Excitation:
 
 def analyse(samples: Samples) -> Excitation:
     """Return the residual's measures of 16 kHz mono samples."""
-    padded = np.pad(samples, (0, _FRAME - HOP + -len(samples) % HOP)).astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::HOP]
+    frames = framed(samples.astype(np.float32), _FRAME, HOP)
     level = np.einsum("tn,tn->t", frames, frames)
     loud = level > level.max() * _ACTIVE
     measures = np.zeros((5, len(frames)), np.float32)
@@ -87,7 +86,7 @@ def analyse(samples: Samples) -> Excitation:
 def _measures(frames: Samples) -> NDArray[np.float64]:
     """Log kurtosis, log prediction gain, autocorrelation at the best period and at twice that, log period: [5, t]."""
     # The window ends in zeros, so the circular autocorrelation is as good as the linear one at such short lags.
-    auto = (_power(frames * _HANN, _FRAME) @ _LAGS).astype(np.float64) * np.r_[_WHITEN, np.ones(_ORDER)] + 1e-20
+    auto = (power(frames * _HANN, _FRAME) @ _LAGS).astype(np.float64) * np.r_[_WHITEN, np.ones(_ORDER)] + 1e-20
     whitening = _levinson(auto)
     past = np.lib.stride_tricks.sliding_window_view(frames, _ORDER + 1, axis=1)
     residual = np.matmul(past, whitening[:, ::-1, None].astype(np.float32))[..., 0]
@@ -96,16 +95,11 @@ def _measures(frames: Samples) -> NDArray[np.float64]:
     energy = np.maximum(squares.mean(axis=1), 1e-20)
     kurtosis = np.log(np.maximum((squares * squares).mean(axis=1) / energy**2, 1e-3))
     gain = np.log(energy / (auto[:, 0] / (_HANN @ _HANN)))
-    own = np.fft.irfft(_power(residual, 2 * _FRAME))[:, : 2 * _LONGEST + 1]
+    own = np.fft.irfft(power(residual, 2 * _FRAME))[:, : 2 * _LONGEST + 1]
     own /= np.maximum(own[:, :1], 1e-20)
     period = own[:, _SHORTEST : _LONGEST + 1].argmax(axis=1) + _SHORTEST
     rows = np.arange(len(own))
     return np.stack([kurtosis, gain, own[rows, period], own[rows, 2 * period], np.log(period)])
-
-
-def _power(frames: Samples, size: int) -> Samples:
-    spectra = np.fft.rfft(frames, size)
-    return np.asarray(spectra.real**2 + spectra.imag**2, np.float32)
 
 
 def _levinson(auto: NDArray[np.float64]) -> NDArray[np.float64]:

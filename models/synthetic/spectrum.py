@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.synthetic.windows import SAMPLE_RATE, Samples
+from models.synthetic.windows import ACTIVE_DB, SAMPLE_RATE, Samples, framed, hann, power
 
 ORDER = 60  # cepstral coefficients of short frames, without the level
 LONG_ORDER = 400  # of long ones
@@ -22,7 +22,7 @@ LONG_HOP = 512
 
 _SHORT, _LONG = 512, 2048
 _BANDS = 80
-_ACTIVE = 10**-3.5  # frames within 35 dB of the loudest count
+_ACTIVE = 10 ** (-ACTIVE_DB / 10)  # frames so near the loudest count
 _FLOOR = 1e-6  # of the mean power: 60 dB below it begins what codecs leave empty
 _LEAST = 1e-3  # of a deviation, before its logarithm
 _SLOPE = np.array([-0.2, -0.1, 0.0, 0.1, 0.2], np.float32)  # the regression over five frames
@@ -94,8 +94,4 @@ def _floor(power: Samples) -> float:
 
 def _power(samples: Samples, window: int, hop: int) -> Samples:
     """Power spectra [frames, window / 2 + 1]; frames begin every `hop` samples, the last ones padded with zeros."""
-    padded = np.pad(samples, (0, window - hop + -len(samples) % hop))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
-    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)).astype(np.float32)
-    spectra = np.fft.rfft(frames * hann, axis=1)
-    return np.asarray(spectra.real**2 + spectra.imag**2, np.float32)
+    return power(framed(samples, window, hop) * hann(window), window)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from models.synthetic.windows import ACTIVE_DB
 from models.training.audio_files import SAMPLE_RATE, Samples
 from models.training.features import Features
 
 _WINDOW, _HOP = 512, 160  # 32 ms every 10 ms
 _BANDS, _ORDER = 80, 30
-_ACTIVE_DB = 35.0  # frames within this of the loudest count, as in the detector
 
 
 def _filters() -> Features:
@@ -28,7 +28,7 @@ def lfcc(samples: Samples) -> Features:
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(_WINDOW + 1)[:-1].astype(np.float32), axis=1)) ** 2
     level = 10.0 * np.log10(power.sum(axis=1) + 1e-10)
-    active = level > level.max() - _ACTIVE_DB
+    active = level > level.max() - ACTIVE_DB
     cepstra = np.log(power[active] @ _FILTERS + 1e-8) @ _COSINES.T
     changes = np.diff(cepstra, axis=0) if len(cepstra) > 1 else np.zeros_like(cepstra)
     return np.concatenate([cepstra.mean(axis=0), cepstra.std(axis=0), changes.std(axis=0)]).astype(np.float32)
